@@ -12,6 +12,7 @@ from launcher.errors import Usage
 from launcher.files import write
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MeasuredSpeed
+from launcher.planning.estimates.hosted_apis import HostedApi
 from launcher.planning.offers.price_book import book_of
 from launcher.reports.terminal.serve_write import prompts_text, write_text
 from launcher.serve.service_plan import break_even, cheapest_hosted, choose_service
@@ -61,13 +62,22 @@ def write_service(arguments: Namespace) -> int:
     requirements = str(package_files("tasks") / "requirements")
     spec = ServiceSpec(header, described, dataset.dimensions, limit, choice, requirements)
     api = cheapest_hosted(header.model, shape.params_total, dataset.dimensions, hosted_prices())
+    document = _document(spec, api, arguments)
+    comments = _comments(spec, arguments.write.name, document.prompts)
+    write(arguments.write, service_yaml(spec, comments))
+    show(document, write_text, as_json=arguments.json)
+    return 0
+
+
+def _document(spec: ServiceSpec, api: HostedApi | None, arguments: Namespace) -> ServiceDocument:
+    """What the service needs and costs, beside the cheapest hosted API."""
+    header, choice = spec.header, spec.choice
     price = None if api is None else api.hosted.usd_per_million_tokens
     even = None if price is None else break_even(choice.usd_per_month, price, arguments.query_tokens)
-    prompts = {kind: prompt_of(header, kind).text for kind in ("query", "document")}
     notes = [BETA, UNTRIED, "the speed is half of the P10 of full batches: measure it with --check"]
     if api is not None and not api.comparable:
         notes.append(HOSTED_OTHER)
-    document = ServiceDocument(
+    return ServiceDocument(
         run=header.run,
         file=str(arguments.write),
         gpu=choice.offers[0].gpu,
@@ -84,12 +94,9 @@ def write_service(arguments: Namespace) -> int:
         hosted_same_weights=None if api is None else api.comparable,
         break_even_queries_per_day=even,
         request=service_request(spec),
-        prompts=prompts,
+        prompts={kind: prompt_of(header, kind).text for kind in ("query", "document")},
         notes=tuple(notes),
     )
-    write(arguments.write, service_yaml(spec, _comments(spec, arguments.write.name, prompts)))
-    show(document, write_text, as_json=arguments.json)
-    return 0
 
 
 def _comments(spec: ServiceSpec, file: str, prompts: Mapping[str, str]) -> list[str]:

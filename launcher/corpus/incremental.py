@@ -92,62 +92,99 @@ def select_new_files(
     `settings` has the keys of VECTOR_SETTINGS, and model_fingerprint. `say` is called with a line for each
     finished run whose settings or model differ, or may differ.
     """
-    now: dict[str, tuple[str, Kind]] = {
-        file.path: (file.version, file.kind) for file in listing.files if file.bytes
-    }
-    covered: set[str] = set()
-    kept: list[KeptShard] = []
-    earlier: list[EarlierShard] = []
-    hashed: dict[str, bool] = {}
-    same = False
-    there: array[int] | None = None
+    selection = _Selection(listing, store, settings, say)
     for run in _finished(store, but):
+        selection.use(run)
+    return selection.result()
+
+
+class _Selection:
+    """What earlier runs have embedded of a listing, gathered one run after another, the newest first."""
+
+    def __init__(
+        self, listing: Listing, store: Store, settings: Mapping[str, Any], say: Callable[[str], None]
+    ) -> None:
+        self.listing, self.store, self.settings, self.say = listing, store, settings, say
+        self.now: dict[str, tuple[str, Kind]] = {
+            file.path: (file.version, file.kind) for file in listing.files if file.bytes
+        }
+        self.covered: set[str] = set()
+        self.kept: list[KeptShard] = []
+        self.earlier: list[EarlierShard] = []
+        self.hashed: dict[str, bool] = {}
+        self.same = False
+        self.there: array[int] | None = (
+            None  # hashes of the names of all vector files, listed when first asked for
+        )
+
+    def use(self, run: str) -> None:
+        """Take the shards of `run` whose files are unchanged, if its vectors are such as this job asks for."""
         try:
-            header = manifest.read_header(store, run)
-            dataset = _read_dataset(store, run) if header.corpus == listing.root else None
+            header = manifest.read_header(self.store, run)
+            dataset = _read_dataset(self.store, run) if header.corpus == self.listing.root else None
         except (Problem, pa.ArrowException, OSError, ValueError) as error:
             if isinstance(error, StoreError):
                 raise
-            say(f"run {run} is damaged, so its vectors are not used: {error}")
-            continue
-        if dataset is None:
-            continue
-        other = [name for name in VECTOR_SETTINGS if getattr(header, name) != settings[name]]
+            self.say(f"run {run} is damaged, so its vectors are not used: {error}")
+            return
+        if dataset is None or not self._has_these_settings(run, header):
+            return
+        fingerprint = self.settings["model_fingerprint"]
+        if _same_model(header, fingerprint, self.say):
+            self._keep(run, header, dataset, self._lost(run, dataset))
+
+    def result(self) -> NewFiles:
+        """The files that are left, and the shards that are kept."""
+        left = tuple(file for file in self.listing.files if file.path not in self.covered)
+        owners = tuple(dict.fromkeys(owner for owner, _ in self.kept))
+        wanted = {file.path for file in left}
+        useful = tuple(one for one in self.earlier if any(piece.path in wanted for piece in one.slices))
+        return NewFiles(
+            replace(self.listing, files=left),
+            tuple(self.kept),
+            owners,
+            self.same,
+            useful,
+            hashed=all(self.hashed.values()),
+        )
+
+    def _has_these_settings(self, run: str, header: Header) -> bool:
+        """Whether the run was embedded with the settings of this job; `say` says which differ."""
+        other = [name for name in VECTOR_SETTINGS if getattr(header, name) != self.settings[name]]
         if other:
             changed = ", ".join(
-                f"{VECTOR_SETTINGS[n]} was {getattr(header, n)}, is {settings[n]}" for n in other
+                f"{VECTOR_SETTINGS[n]} was {getattr(header, n)}, is {self.settings[n]}" for n in other
             )
-            say(f"run {run} has other settings, so its vectors are not used: {changed}")
-            continue
-        if not _same_model(header, settings["model_fingerprint"], say):
-            continue
-        there = _vectors_there(store) if there is None else there
-        shards, lost = dataset.shards, dataset.without_files(there)
+            self.say(f"run {run} has other settings, so its vectors are not used: {changed}")
+        return not other
+
+    def _lost(self, run: str, dataset: "_Dataset") -> dict[KeptShard, str]:
+        """The shards whose files are gone."""
+        if self.there is None:
+            self.there = _vectors_there(self.store)
+        lost = dataset.without_files(self.there)
         if lost:
             gone = next(iter(lost.values()))
-            say(
+            self.say(
                 f"{plural(len(lost), 'shard')} of run {run} "
                 f"{verb(len(lost), 'is', 'are')} embedded again, because files are gone: {gone}"
             )
-        found = unchanged_shards(shards, now, covered, lost)
-        for line in _other_readers(store, found):
-            say(line)
-        whole = bool(found) and len(found) == len(shards) and {owner for owner, _ in found} == {run}
-        same = same or (whole and header.model_fingerprint == settings["model_fingerprint"])
-        covered.update(piece.path for _, shard in found for piece in shard.slices)
-        kept += [(owner, shard.id) for owner, shard in found]
-        hashed |= dict.fromkeys((owner for owner, _ in found), header.text_hash)
-        if header.text_hash and _certainly_same_model(header, settings["model_fingerprint"]):
-            earlier += _earlier_shards(
-                dataset, {*((owner, shard.id) for owner, shard in found), *lost}, earlier
-            )
-    left = tuple(file for file in listing.files if file.path not in covered)
-    owners = tuple(dict.fromkeys(owner for owner, _ in kept))
-    wanted = {file.path for file in left}
-    useful = tuple(one for one in earlier if any(piece.path in wanted for piece in one.slices))
-    return NewFiles(
-        replace(listing, files=left), tuple(kept), owners, same, useful, hashed=all(hashed.values())
-    )
+        return lost
+
+    def _keep(self, run: str, header: Header, dataset: "_Dataset", lost: Mapping[KeptShard, str]) -> None:
+        """Keep the shards of unchanged files, and the vectors of unchanged texts of the others."""
+        fingerprint = self.settings["model_fingerprint"]
+        found = unchanged_shards(dataset.shards, self.now, self.covered, lost)
+        for line in _other_readers(self.store, found):
+            self.say(line)
+        whole = bool(found) and len(found) == len(dataset.shards) and {owner for owner, _ in found} == {run}
+        self.same = self.same or (whole and header.model_fingerprint == fingerprint)
+        self.covered.update(piece.path for _, shard in found for piece in shard.slices)
+        self.kept += [(owner, shard.id) for owner, shard in found]
+        self.hashed |= dict.fromkeys((owner for owner, _ in found), header.text_hash)
+        if header.text_hash and _certainly_same_model(header, fingerprint):
+            used = {*((owner, shard.id) for owner, shard in found), *lost}
+            self.earlier += _earlier_shards(dataset, used, self.earlier)
 
 
 def _earlier_shards(

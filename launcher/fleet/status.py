@@ -21,7 +21,7 @@ from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.scheduling.states import ALIVE
 from launcher.fleet.steering.course_status import course_status, is_driven
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Run
+from launcher.ledger.records import Machine, Run
 from launcher.loading.load_status import read_load_status
 from launcher.planning.saved import plan_file
 from tasks.clock import utc
@@ -46,19 +46,18 @@ def status_of(
     progress, now = ledger.shards.progress(run), utc()
     row, machines = ledger.runs.find(run), ledger.machines.of_run(run)
     usd = spent_so_far(ledger, run, now) if machines else None
-    going = any(m.state in ALIVE for m in machines)
-    rates = rates_of(
-        ledger,
-        run,
-        now,
-        usd=usd,
-        tokens_open=observer.tokens_open({m.name for m in machines if m.state in ALIVE})
-        if observer and going
-        else 0,
-        expected=plan_file.read_recorded(row.plan).profile.tokens,
-    )
+    alive = {m.name for m in machines if m.state in ALIVE}
+    open_now = observer.tokens_open(alive) if observer and alive else 0
+    expected = plan_file.read_recorded(row.plan).profile.tokens
+    rates = rates_of(ledger, run, now, usd=usd, tokens_open=open_now, expected=expected)
     cost = cost_status(ledger, run, now, rates)
     workers = summarize(observer.heartbeats.read() if observer else [])
+    projected = cost.usd_projected.p50 if cost.usd_projected else None
+    truncation = truncation_of(
+        progress.tokens, progress.tokens_cut, longest_chunk(ledger, run), usd=projected
+    )
+    driven = driven or (folder is not None and is_driven(folder, run))
+    works = any(m.state in ALIVE and m.ready is not None for m in machines)
     return StatusReport(
         run=run,
         state=row.state.value,
@@ -74,14 +73,9 @@ def status_of(
         output_bytes=progress.output_bytes,
         seconds=rates.seconds,
         tokens_per_second=rates.tokens_per_second,
-        seconds_left=rates.seconds_left if going else None,
+        seconds_left=rates.seconds_left if alive else None,
         usd=usd,
-        workers=tuple(
-            WorkerState(
-                name=m.name, state=m.state.value, handle=m.handle, ready=m.ready is not None, reason=m.reason
-            )
-            for m in machines
-        ),
+        workers=tuple(map(_worker_state, machines)),
         usd_known=cost.usd_known,
         usd_committed=cost.usd_committed,
         usd_per_hour=cost.usd_per_hour,
@@ -93,25 +87,23 @@ def status_of(
         slowest=workers.slowest,
         advice=workers.advice,
         signs=workers.signs,
-        truncation=truncation_of(
-            progress.tokens,
-            progress.tokens_cut,
-            longest_chunk(ledger, run),
-            usd=cost.usd_projected.p50 if cost.usd_projected else None,
-        ),
+        truncation=truncation,
         unreadable=tuple(sorted(observer.unreadable)) if observer else (),
         usd_per_million_tokens=rates.usd_per_million_tokens,
         tokens_open=rates.tokens_open,
         share=rates.share,
-        course=course_status(
-            ledger,
-            row,
-            rates,
-            now,
-            driven=driven or (folder is not None and is_driven(folder, run)),
-            works=any(m.state in ALIVE and m.ready is not None for m in machines),
-        ),
+        course=course_status(ledger, row, rates, now, driven=driven, works=works),
         load=read_load_status(observer.store, run) if observer else None,
+    )
+
+
+def _worker_state(machine: Machine) -> WorkerState:
+    return WorkerState(
+        name=machine.name,
+        state=machine.state.value,
+        handle=machine.handle,
+        ready=machine.ready is not None,
+        reason=machine.reason,
     )
 
 

@@ -80,19 +80,7 @@ def add_simulate(commands: Commands) -> None:
         "simulate", help="what a job would cost on recorded spot markets, and how often it would be late"
     )
     simulate.add_argument("job", type=path, nargs="?", metavar="JOB.yaml|PLAN.json")
-    simulate.add_argument(
-        "--traces",
-        type=location,
-        action="append",
-        metavar="NAME|FILE",
-        help="aws-l4-2025 (default), aws-v100-2023, synthetic, or a file of place, at, available; may be repeated",
-    )
-    simulate.add_argument(
-        "--each",
-        type=count(1_000_000),
-        metavar="N",
-        help="machines that a place gives while it is up, where traces only say whether it is",
-    )
+    _add_market(simulate)
     simulate.add_argument(
         "--policy",
         type=names,
@@ -107,27 +95,6 @@ def add_simulate(commands: Commands) -> None:
         "--deadline", type=deadlines, metavar="4h,6h", help="one or several, instead of the job's"
     )
     simulate.add_argument("--budget", type=dollars, metavar="$X", help="instead of the job's")
-    simulate.add_argument(
-        "--cold-start", type=seconds_of, metavar="10m", help="median time until a machine works"
-    )
-    simulate.add_argument(
-        "--without",
-        type=outage,
-        action="append",
-        default=[],
-        metavar="'PLACE 2h-8h'",
-        help="a place that has no machines between two times of the run; may be repeated",
-    )
-    simulate.add_argument(
-        "--no-on-demand",
-        type=share,
-        default=0.0,
-        metavar="SHARE",
-        help="of the time no machine can be had on demand, about an hour at once",
-    )
-    simulate.add_argument(
-        "--slower", type=slowness, default=1.0, metavar="SHARE", help="true speed, of the planned one: 0.6"
-    )
     simulate.add_argument(
         "--seed", type=count(2**31), default=7, metavar="N", help="of all draws (default 7)"
     )
@@ -156,6 +123,44 @@ def add_simulate(commands: Commands) -> None:
     )
     add_json(simulate)
     simulate.set_defaults(on="cloud", probe=0.0, measure_loss=0.0)
+
+
+def _add_market(simulate: argparse.ArgumentParser) -> None:
+    """Add the options of `simulate` that say how the simulated clouds behave."""
+    simulate.add_argument(
+        "--traces",
+        type=location,
+        action="append",
+        metavar="NAME|FILE",
+        help="aws-l4-2025 (default), aws-v100-2023, synthetic, or a file of place, at, available; may be repeated",
+    )
+    simulate.add_argument(
+        "--each",
+        type=count(1_000_000),
+        metavar="N",
+        help="machines that a place gives while it is up, where traces only say whether it is",
+    )
+    simulate.add_argument(
+        "--cold-start", type=seconds_of, metavar="10m", help="median time until a machine works"
+    )
+    simulate.add_argument(
+        "--without",
+        type=outage,
+        action="append",
+        default=[],
+        metavar="'PLACE 2h-8h'",
+        help="a place that has no machines between two times of the run; may be repeated",
+    )
+    simulate.add_argument(
+        "--no-on-demand",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="of the time no machine can be had on demand, about an hour at once",
+    )
+    simulate.add_argument(
+        "--slower", type=slowness, default=1.0, metavar="SHARE", help="true speed, of the planned one: 0.6"
+    )
 
 
 def add_launch(commands: Commands) -> None:
