@@ -85,6 +85,7 @@ def check(plan: dict[str, Any], job: dict[str, Any], snapshot: Snapshot) -> dict
     found = Findings()
     arithmetic.check_totals(plan, job, found)
     arithmetic.check_hours(plan, snapshot, found)
+    arithmetic.check_shares(plan, snapshot, found)
     arithmetic.check_machine_items(plan, snapshot, found)
     arithmetic.check_disks(plan, snapshot, found)
     arithmetic.check_storage(plan, job, snapshot, found)

@@ -1,7 +1,7 @@
 """Tokens, hours and each item of the dollars of a plan, computed a second time.
 
-Plans are dictionaries on purpose: this is what a stranger with `plan --json` can do. A plan does not say how many tokens
-each place of a lot takes, nor how long a machine starts, so some figures are checked between bounds.
+Plans are dictionaries on purpose: this is what a stranger with `plan --json` can do. A plan does not say how long a
+machine starts or how often it is preempted, so some figures are checked between bounds.
 """
 
 from typing import Any, cast
@@ -20,7 +20,18 @@ CONTROLLER_USD = {"aws": 0.192, "azure": 0.192, "gcp": 0.1942}
 HOURS_PER_MONTH = 730
 MOST_PREEMPTED = 0.6  # of the compute: more lost work than this is not believed
 IDLE_HOURS = 0.5  # of a controller after the last job, at most
-PLACES_DIFFER = 0.06  # of a share of work: places of one lot begin at different times
+TYPES_DIFFER = 0.06  # of the speed: machine types of one lot, of which the plan gives the mean
+LOST_DIFFERS = {
+    True: 0.06,
+    False: 0.002,
+}  # of the work: what preemption takes of spot, and of machines on demand
+LAUNCHES, LAUNCH_HOURS = (
+    8,
+    140 / 3600,
+)  # machines that are launched at a time, and how long that takes at most
+CONTROLLER_HOURS = (
+    0.2  # before the first machine, and waiting for capacity: clouds and purchase kinds differ in it
+)
 
 
 def amount(value: str | None) -> float | None:
@@ -93,6 +104,42 @@ def check_hours(plan: Plan, snapshot: Snapshot, found: Findings) -> None:
     found.between("hours at P50", hours, low, high)
 
 
+def check_shares(plan: Plan, snapshot: Snapshot, found: Findings) -> None:
+    """Workers take shards from one queue: machines of all places work until the same moment, whatever they cost."""
+    lots = plan["lots"]
+    places = [(lot, place) for lot in lots for place in lot["places"]]
+    found.between(
+        "tokens of the places",
+        sum(place["tokens"] for _, place in places),
+        *(float(sum(lot["tokens"] for lot in lots)) + rounding for rounding in (-len(places), len(places))),
+    )
+    waves = (plan["totals"]["machines"] - 1) // LAUNCHES * LAUNCH_HOURS
+    for number, (lot, place) in enumerate(places):
+        for other_lot, other in places[:number]:
+            if lot["cloud"] == "local":
+                continue
+            worked, others = (_hours_each(*one) for one in ((lot, place), (other_lot, other)))
+            slack = waves + max(worked, others) * _speeds_differ(lot, other_lot)
+            if (lot["cloud"], lot["spot"]) != (other_lot["cloud"], other_lot["spot"]):
+                starts = [_start_hours(one["cloud"], snapshot) for one in (lot, other_lot)]
+                slack += max(high for _, high in starts) - min(low for low, _ in starts) + CONTROLLER_HOURS
+            name = (
+                f"{lot['gpu']} in {place['region']} works as long as {other_lot['gpu']} in {other['region']}"
+            )
+            found.between(name, worked, others - slack, others + slack)
+
+
+def _hours_each(lot: dict[str, Any], place: dict[str, Any]) -> float:
+    """Hours that each machine of a place works."""
+    return place["tokens"] / place["machines"] / lot["tokens_per_second"] / 3600
+
+
+def _speeds_differ(*lots: dict[str, Any]) -> float:
+    """How much the work of machines in these lots may differ, as a share of it."""
+    several = any(len({place["instance_type"] for place in lot["places"]}) > 1 for lot in lots)
+    return (TYPES_DIFFER if several else 1e-4) + max(LOST_DIFFERS[lot["spot"]] for lot in lots)
+
+
 def check_machine_items(plan: Plan, snapshot: Snapshot, found: Findings) -> None:
     """Compute from speeds and prices; starts and preemption between bounds."""
     lots, items = plan["lots"], plan["totals"]["items"]
@@ -101,11 +148,15 @@ def check_machine_items(plan: Plan, snapshot: Snapshot, found: Findings) -> None
         return
     low = high = starts = 0.0
     for lot in lots:
-        prices = [float(place["usd_per_hour"]) for place in lot["places"]]
         mean = float(lot["usd_per_hour"])
-        spread = PLACES_DIFFER if len(prices) > 1 else 1e-4
-        low += work_hours(lot) * max(min(prices), mean * (1 - spread))
-        high += work_hours(lot) * min(max(prices), mean * (1 + spread))
+        types = len({place["instance_type"] for place in lot["places"]})
+        usd = sum(
+            place["tokens"] / lot["tokens_per_second"] / 3600 * float(place["usd_per_hour"])
+            for place in lot["places"]
+        )
+        spread = TYPES_DIFFER if types > 1 else 1e-4
+        low += usd * (1 - spread)
+        high += usd * (1 + spread)
         starts += lot["machines"] * mean * _start_hours(lot["cloud"], snapshot)[0]
     compute = float(items["compute"])
     found.between("compute", compute, low * (1 - 1e-4), high * (1 + 1e-4))
@@ -182,26 +233,24 @@ def check_egress(plan: Plan, job: dict[str, Any], snapshot: Snapshot, found: Fin
     if corpus is None or output is None or size is None or plan["lots"][0]["cloud"] == "local":
         return
     total, known, missing = plan["profile"]["tokens"], 0.0, False
-    places = 0
     for lot in plan["lots"]:
         for place in lot["places"]:
-            share = lot["tokens"] / total * place["machines"] / lot["machines"]
+            share = place["tokens"] / total
             here = (lot["cloud"], place["region"])
             legs = (
                 snapshot.transfer(corpus, here, plan["profile"]["bytes"]),
                 snapshot.transfer(here, output, size),
             )
-            places += 1
             missing = missing or None in legs
             known += share * sum(float(leg) for leg in legs if leg is not None)
     if missing:
         found.must("egress of which a leg is unknown is marked", is_marked(plan, "egress"), said, None)
         if said is not None:
-            found.near("the known part of egress", said, known, PLACES_DIFFER)
+            found.near("the known part of egress", said, known, 1e-3)
     elif said is None:
         found.must("egress has a price", False, None, known)  # noqa: FBT003 - it failed
     else:
-        found.near("egress", said, known, PLACES_DIFFER if places > 1 else 1e-3)
+        found.near("egress", said, known, 1e-3)
 
 
 def check_controller(plan: Plan, found: Findings) -> None:

@@ -16,6 +16,7 @@ from benchmarks.plan_check.snapshot import ROOT, Snapshot
 
 Plan = dict[str, Any]
 
+SPREAD = JOBS / "13-per-region.yaml"
 JOB = """
 name: checked
 corpus: {documents: 500000, tokens_per_document: 220, region: gcp/us-central1}
@@ -43,6 +44,20 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def spread_plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """A right plan of machines in several regions, at different prices."""
+    command = [sys.executable, "-m", "launcher.cli", "plan", str(SPREAD), "--offline", "--json"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path_factory.mktemp("spread"))},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert sum(len(group["places"]) for group in found["lots"]) > 1
+    return found
 
 
 def deviations(plan: Plan, snapshot: Snapshot, job: str = JOB) -> list[str]:
@@ -137,6 +152,21 @@ def test_an_error_in_a_plan_is_found(
     wrong = copy.deepcopy(plan)
     change(wrong)
     assert expected in deviations(wrong, snapshot)
+
+
+def test_work_that_is_given_to_the_cheapest_place_first_is_found(
+    spread_plan: Plan, snapshot: Snapshot
+) -> None:
+    job = SPREAD.read_text(encoding="utf-8")
+    assert deviations(spread_plan, snapshot, job) == []
+    wrong = copy.deepcopy(spread_plan)
+    first, *_, last = (place for group in wrong["lots"] for place in group["places"])
+    first["tokens"], last["tokens"] = first["tokens"] + last["tokens"] // 3, last["tokens"] * 2 // 3
+    found = deviations(wrong, snapshot, job)
+    assert any(" works as long as " in check for check in found)
+    assert "tokens of the places" not in found
+    last["tokens"] //= 2
+    assert "tokens of the places" in deviations(wrong, snapshot, job)
 
 
 def test_a_quota_bounds_the_fleet(plan: Plan, snapshot: Snapshot) -> None:

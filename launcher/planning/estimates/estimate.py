@@ -143,32 +143,39 @@ class Estimate:
 
 
 def as_launched(allocations: Sequence[Allocation]) -> tuple[Allocation, ...]:
-    """The machines that the launcher does start, and their work: whoever is there sooner does more of it.
+    """The machines that the launcher does start, and their work as they share it.
 
-    Machines that are still waiting for their turn when too little work is left are never asked for, so they are in no
-    estimate and in no plan. Shares of the work are such that all machines end at the same time. A fleet that starts all
-    at once is left as it is.
+    Workers take shards from one queue until there are none: whoever is there sooner and is faster does more, and all end
+    at the same time, whatever each costs. Machines that are still waiting for their turn when too little work is left are
+    never asked for, so they are in no estimate and in no plan.
     """
+    tokens = sum(one.tokens for one in allocations)
     rented = [one for one in allocations if one.candidate.cloud != LOCAL]
     count = sum(one.machines for one in rented)
     queued = count > LAUNCHES_AT_ONCE and any(one.candidate.launch.mid for one in rented)
     if len(rented) < len(allocations) or not queued:
-        return tuple(allocations)
-    tokens = sum(one.tokens for one in allocations)
+        return _shared_work(allocations, tokens)
     started = machines_started([_starting(one) for one in rented], tokens)
     kept = [replace(one, machines=n) for one, n in zip(rented, started, strict=True) if n]
     return _shared_work(kept, tokens)
 
 
 def _shared_work(allocations: Sequence[Allocation], tokens: float) -> tuple[Allocation, ...]:
-    """The same machines, with the tokens that each kind does until all is done."""
-    idle = idle_hours(allocations)
-    rates = [_tokens_per_hour(one.candidate) * one.machines for one in allocations]
-    end = (tokens + sum(rate * hours for rate, hours in zip(rates, idle, strict=True))) / sum(rates)
-    does = [max(0.0, rate * (end - hours)) for rate, hours in zip(rates, idle, strict=True)]
-    share = tokens / sum(does)
-    made = zip(allocations, does, strict=True)
-    return tuple(replace(one, tokens=own * share) for one, own in made if own)
+    """The same machines, with the tokens that each kind does until all is done; less those that would come too late."""
+    kept = list(allocations)
+    while True:
+        idle = idle_hours(kept)
+        idle = [hours - min(idle) for hours in idle]  # after the first that is there
+        rates = [_tokens_per_hour(one.candidate) * one.machines for one in kept]
+        end = (tokens + sum(rate * hours for rate, hours in zip(rates, idle, strict=True))) / sum(rates)
+        in_time = [hours < end for hours in idle]
+        if all(in_time):
+            break
+        kept = [one for one, comes in zip(kept, in_time, strict=True) if comes]
+    if len(kept) == 1:
+        return (replace(kept[0], tokens=tokens),)
+    does = [rate * (end - hours) for rate, hours in zip(rates, idle, strict=True)]
+    return tuple(replace(one, tokens=own) for one, own in zip(kept, does, strict=True))
 
 
 def _tokens_per_hour(candidate: Candidate) -> float:

@@ -86,8 +86,7 @@ def draw_fleet(
     """The draws behind `simulate`: equal arguments draw the same, so that two ways can be compared draw by draw."""
     draw, drawn = partial(_normal, seed), partial(_drawn_for, seed)
     work = _tokens_drawn(tokens, draw("tokens")) / tokens.mid
-    rate, left, busy = np.zeros(DRAWS), tokens.mid * work, list[Draws]()
-    tail = 0.0  # hours
+    rates, idles, aheads = list[Draws](), list[Draws](), list[Draws]()
     for allocation, queue in zip(allocations, queue_hours(allocations), strict=True):
         candidate = allocation.candidate
         predicted = candidate.speed_source.startswith("predicted")
@@ -101,30 +100,44 @@ def draw_fleet(
         hazard = drawn(f"hazard {candidate.name}", candidate.hazard)
         preemptions = _random(seed, f"taken {candidate.name}").poisson(hazard * working)
         lost = preemptions * (start + SHARD_SECONDS / 2 / SECONDS_PER_HOUR)
-        tokens_per_hour = (
-            allocation.machines * speed * SECONDS_PER_HOUR / (1 + lost / np.maximum(working, NO_WORK_HOURS))
-        )
-        own_tail = tail_seconds(candidate) / SECONDS_PER_HOUR
-        left = left + tokens_per_hour * (start + ahead)
-        rate, tail = rate + tokens_per_hour, max(tail, own_tail)
-        lived = working + lost + allocation.machines * (start + own_tail)
-        stop = stop_seconds(candidate, float(np.median(lived)) * SECONDS_PER_HOUR / allocation.machines)
-        busy.append(lived + allocation.machines * stop / SECONDS_PER_HOUR)
-    hours = left / rate + tail
+        lost = 1 + lost / np.maximum(working, NO_WORK_HOURS)
+        rates.append(allocation.machines * speed * SECONDS_PER_HOUR / lost)
+        idles.append(start + ahead)
+        aheads.append(ahead)
+    tail = max(tail_seconds(allocation.candidate) for allocation in allocations) / SECONDS_PER_HOUR
+    ended = _ends(tokens.mid * work, rates, idles)
+    hours = ended + tail
     items = itemize(allocations, charges)  # hold what is known, and so do the draws
     if any(allocation.candidate.usd_per_hour is None for allocation in allocations):
         return FleetDraws(hours, None, work, items)
     planned = wall_hours(allocations)
     up = hours + charges.controller_after / SECONDS_PER_HOUR
     usd = up * float(charges.controller_usd_per_hour or 0) + float(charges.storage or 0) * work
-    for allocation, machine_hours in zip(allocations, busy, strict=True):
+    for allocation, rate, idle, ahead in zip(allocations, rates, idles, aheads, strict=True):
         candidate = allocation.candidate
+        lived = np.maximum(hours - ahead, 0.0)
+        stop = stop_seconds(candidate, float(np.median(lived)) * SECONDS_PER_HOUR) / SECONDS_PER_HOUR
         drift = _price_factor(candidate, planned, draw(f"drift {candidate.name}"))
         hourly = float(candidate.usd_per_hour or 0) * drift
         hourly = hourly + float(candidate.disk_usd_per_hour or 0)
-        usd += machine_hours * hourly
-        usd += allocation.tokens * work * float(candidate.egress_usd_per_token or 0)
+        usd += allocation.machines * (lived + stop) * hourly
+        usd += rate * np.maximum(ended - idle, 0.0) * float(candidate.egress_usd_per_token or 0)
     return FleetDraws(hours, usd, work, items)
+
+
+def _ends(tokens: Draws, rates: Sequence[Draws], idles: Sequence[Draws]) -> Draws:
+    """When the last shard of one queue is done, in hours. `rates`: tokens an hour from the hour of `idles` on."""
+    if len(rates) == 1:
+        return tokens / rates[0] + idles[0]
+    rate, idle = np.stack(rates), np.stack(idles)
+    while True:
+        end = (tokens + (rate * idle).sum(axis=0)) / rate.sum(axis=0)
+        late = (idle >= end) & (
+            rate > 0
+        )  # what would be there after the others have done it all does nothing
+        if not late.any():
+            return end
+        rate = np.where(late, 0.0, rate)
 
 
 def _random(seed: int, name: str) -> np.random.Generator:

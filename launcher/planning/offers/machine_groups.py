@@ -72,6 +72,7 @@ def _machine_group(group: Sequence[Allocation], workers: int | None, threads: in
                 quoted_usd_per_hour=rounded(s.candidate.quoted_usd_per_hour),
                 price_as_of=s.candidate.price_as_of,
                 discount=s.candidate.discount,
+                tokens=round(s.tokens),
             )
             for s in ranked
         ),

@@ -31,6 +31,8 @@ from launcher.planning.optimizer.solver import QUEUE_ROUNDS, QUEUE_STEP
 from launcher.planning.optimizer.thresholds import least_hours
 
 BINDING_SHARE = 0.8  # of a limit: a fleet that uses less of it is not bound by it
+# Of a deadline: with one machine fewer a fleet may be late, and with it done long before, because all share the work.
+BINDING_SHARE_OF_DEADLINE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +251,7 @@ def _binding(search: Search, limits: FleetLimits, chosen: Estimate) -> tuple[str
         return None
 
     deadline, hours = requirements.deadline_hours, chosen.hours.high
-    if deadline is not None and hours > deadline * BINDING_SHARE:
+    if deadline is not None and hours > deadline * BINDING_SHARE_OF_DEADLINE:
         gain = cheaper(limits, deadline * 4)
         if gain:
             out.append(f"limits.deadline {duration_text(deadline)}: four times as long, {gain}")

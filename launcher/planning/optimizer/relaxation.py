@@ -26,6 +26,11 @@ class FleetProblem:
     limits: FleetLimits
     rows: LimitRows
     penalty: float  # USD for a GPU beyond what is known to be obtainable
+    hours: float  # of the deadline; inf without one
+
+    def is_affordable(self, slow_usd: float) -> bool:
+        """Whether the budget holds so much."""
+        return self.limits.usd is None or slow_usd <= self.limits.usd * (1 + PRICE_TOLERANCE)
 
     def take(self, indices: Ints) -> "FleetProblem":
         """The same problem with some of the candidates; `indices` are in order."""
@@ -60,7 +65,9 @@ def problem_of(
     capacity = able.capacity(hours)
     if penalty is None:
         penalty = float((able.work_usd * np.minimum(capacity, 1.0) + able.start_usd).max())
-    return FleetProblem(able, capacity, limits, limit_rows(able, limits), penalty)
+    return FleetProblem(
+        able, capacity, limits, limit_rows(able, limits), penalty, np.inf if hours is None else hours
+    )
 
 
 def relax(problem: FleetProblem) -> Relaxed | None:

@@ -184,7 +184,8 @@ class Search:
             if dear and made.usd and budget is not None:
                 if not gpus_beyond_known(made, self.requirements):
                     limits = replace(limits, firm=True)  # a small budget is no reason to count on luck
-                usd = found.slow_usd * min(0.995, float(budget / most_usd(made)))
+                known = found.slow_usd if usd is None else min(usd, found.slow_usd)
+                usd = known * min(0.995, float(budget / most_usd(made)))
         return None if budget is None else self.cheapest_when_slow(market, limits, hours, aim)
 
     def cheapest_when_slow(

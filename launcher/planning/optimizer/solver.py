@@ -13,8 +13,10 @@ import numpy as np
 
 from launcher.planning.estimates.estimate import Allocation
 from launcher.planning.estimates.launching import LAUNCHES_AT_ONCE
+from launcher.planning.optimizer.highs import Ints
 from launcher.planning.optimizer.market import FleetLimits, Market
-from launcher.planning.optimizer.relaxation import FleetProblem, problem_of, relax
+from launcher.planning.optimizer.nearby_fleets import improved
+from launcher.planning.optimizer.relaxation import FleetProblem, Relaxed, problem_of, relax
 from launcher.planning.optimizer.whole_machines import (
     COARSE_NODE_LIMIT,
     NODE_LIMIT,
@@ -23,6 +25,7 @@ from launcher.planning.optimizer.whole_machines import (
     one_candidate,
     rounded,
     useful_candidates,
+    whole_machines,
 )
 
 GAP = 0.005  # of the cost: how far from the optimum a solution may be
@@ -113,29 +116,80 @@ def _solve(
     relaxed = relax(problem) if problem else None
     if problem is None or relaxed is None:
         return None
+    best, bound = _best_fleet(problem, relaxed, gap, thorough=thorough)
+    if limits.usd is not None and (best is None or not problem.is_affordable(best.slow_usd)):
+        best = _least_when_slow(market, hours, limits, problem)
+    return None if best is None else _solution(problem, best, bound)
+
+
+def _best_fleet(
+    problem: FleetProblem, relaxed: Relaxed, gap: float, *, thorough: bool
+) -> tuple[WholeMachines | None, float]:
+    """The cheapest fleet of whole machines, and a lower bound on the cost of any. It may be beyond the budget."""
     bound = relaxed.usd
     tried = [one for one in (one_candidate(problem), rounded(problem, relaxed)) if one]
     best = min(tried, key=lambda one: one.value, default=None)
     if best is not None and best.value - bound <= gap / 4 * best.value:
-        return _solution(problem, best, bound)
+        return best, bound
     fine = gap <= GAP
-    most = len(market.candidates) if thorough else MOST_CANDIDATES if fine else FIRST_CANDIDATES
-    for size in (FIRST_CANDIDATES, MOST_CANDIDATES, len(market.candidates)):
+    most = len(problem.capacity) if thorough else MOST_CANDIDATES if fine else FIRST_CANDIDATES
+    least = np.inf if best is None else best.least
+    last: tuple[Ints, WholeMachines] | None = None
+    for size in (FIRST_CANDIDATES, MOST_CANDIDATES, len(problem.capacity)):
         if best is not None and size > most:
             break
-        useful = useful_candidates(problem, relaxed, best)
-        seen = np.sort(useful[: max(size, 0 if best is None else len(best.index))])
+        start = best if best is not None and problem.is_affordable(best.slow_usd) else None
+        useful = useful_candidates(problem, relaxed, start)
+        seen = np.sort(useful[: max(size, 0 if start is None else len(start.index))])
         nodes = NODE_LIMIT if fine or best is None else COARSE_NODE_LIMIT
-        found = mixed_integer(problem, seen, 0.8 * gap, best, nodes)
-        if found is not None and (best is None or found.value < best.value):
-            best = found
+        found = mixed_integer(problem, seen, 0.8 * gap, start, nodes)
+        if found is not None:
+            least = min(least, found.least)
+            best = found if best is None else min(found, best, key=lambda one: _rank(problem, one))
+            last = np.sort(np.union1d(useful[:FIRST_CANDIDATES], found.index)), found
         if len(seen) == len(useful):
             if found is not None and best is not None:
                 bound = max(bound, min(found.bound, best.value))
             break
-        if best is not None and best.value - bound <= gap * best.value:
+        # What is above `least` comes from sharing the work, and no further candidate takes it away.
+        if best is not None and least - bound <= gap * least:
             break
-    return None if best is None else _solution(problem, best, bound)
+    if best is not None and last is not None:
+        best = min([best, *_shared_better(problem, *last, gap)], key=lambda one: _rank(problem, one))
+    return best, bound
+
+
+def _rank(problem: FleetProblem, fleet: WholeMachines) -> tuple[bool, float]:
+    """To sort fleets by: those that the budget holds first."""
+    return not problem.is_affordable(fleet.slow_usd), fleet.value
+
+
+def _shared_better(
+    problem: FleetProblem, seen: Ints, found: WholeMachines, gap: float
+) -> list[WholeMachines]:
+    """Fleets that may cost less than `found`, where sharing the work makes it dearer than the program believes."""
+    if found.value - found.least <= gap * found.value and problem.is_affordable(found.slow_usd):
+        return []
+    first = improved(problem, seen, found)
+    start = first if problem.is_affordable(first.slow_usd) else None
+    whole = mixed_integer(problem, seen, gap, start, COARSE_NODE_LIMIT, to_the_end=True)
+    return [first, improved(problem, seen, whole)] if whole else [first]
+
+
+def _least_when_slow(
+    market: Market, hours: float | None, limits: FleetLimits, problem: FleetProblem
+) -> WholeMachines | None:
+    """The fleet that costs least at the slow end, if the budget holds that."""
+    slow = problem_of(replace(market, work_usd=market.slow_usd), hours, replace(limits, usd=None))
+    relaxed = relax(slow) if slow else None
+    if slow is None or relaxed is None:
+        return None
+    best, _ = _best_fleet(slow, relaxed, GAP, thorough=False)
+    if best is None or not problem.is_affordable(best.slow_usd):
+        return None
+    machines = np.zeros(len(problem.capacity))
+    machines[best.index] = best.machines
+    return whole_machines(problem, machines)
 
 
 def _solution(problem: FleetProblem, found: WholeMachines, bound: float) -> Solution:
@@ -146,10 +200,8 @@ def _solution(problem: FleetProblem, found: WholeMachines, bound: float) -> Solu
             found.index.tolist(), found.machines.tolist(), found.work.tolist(), strict=True
         )
     ]
-    starts = float(market.start_usd[found.index] @ found.machines)
-    usd = float(market.work_usd[found.index] @ found.work) + starts
-    slow_usd = float(market.slow_usd[found.index] @ found.work) + starts
+    usd = float(market.work_usd[found.index] @ found.work + market.start_usd[found.index] @ found.machines)
     near = min(1.0, bound / found.value) if found.value else 1.0  # penalties are in both
     # The largest allocation first; ties by name, so that equal inputs give equal plans.
     allocations.sort(key=lambda a: (-a.tokens, a.candidate.name, a.candidate.instance_type))
-    return Solution(tuple(allocations), usd, usd * near, slow_usd)
+    return Solution(tuple(allocations), usd, usd * near, found.slow_usd)

@@ -1,6 +1,7 @@
 """Fleets of whole machines: of one candidate, of rounded fractions, and by mixed-integer programming. Pure.
 
-The first two are quick, often within the gap of the lower bound, and a solution for HiGHS to start from.
+The first two are quick, often within the gap of the lower bound, and a solution for HiGHS to start from. The program
+gives work to the cheapest machines first, because it is linear; each fleet is then priced as its machines share the work.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 
 from launcher.planning.optimizer.highs import Floats, Ints, Program, run
 from launcher.planning.optimizer.relaxation import FleetProblem, Relaxed, stacked
+from launcher.planning.optimizer.work_shares import shared_work
 
 # Of one search, then the best solution so far is taken: a time limit would not give equal plans.
 NODE_LIMIT, COARSE_NODE_LIMIT = 2_000, 100
@@ -25,6 +27,26 @@ class WholeMachines:
     index: Ints  # of the candidates in the problem
     work: Floats  # share of the work, of each
     machines: Ints  # of each
+    slow_usd: float  # at the slow end
+    least: float  # the cost with penalties, if the cheapest machines did as much as they can
+
+
+def whole_machines(
+    problem: FleetProblem, machines: Floats, *, bound: float = 0.0, least: float | None = None
+) -> WholeMachines:
+    """The fleet of so many machines of each candidate, priced as they share the work. `least`: None is `value`."""
+    market, rows = problem.market, problem.rows
+    index = np.flatnonzero(machines > 0)
+    work = shared_work(market, index, machines[index])
+    index, work = index[work > 0], work[work > 0]
+    counts = machines[index]
+    starts = float(market.start_usd[index] @ counts)
+    excess = np.maximum(rows.used(machines) - np.floor(rows.most), 0.0)[rows.soft]
+    value = float(market.work_usd[index] @ work) + starts + problem.penalty * float(excess.sum())
+    slow_usd = float(market.slow_usd[index] @ work) + starts
+    return WholeMachines(
+        value, bound, index, work, counts.astype(np.int64), slow_usd, value if least is None else least
+    )
 
 
 def one_candidate(problem: FleetProblem) -> WholeMachines | None:
@@ -43,8 +65,7 @@ def one_candidate(problem: FleetProblem) -> WholeMachines | None:
     if not allowed.any():
         return None
     best = int(np.argmin(np.where(allowed, value, np.inf)))
-    index = np.array([best])
-    return WholeMachines(float(value[best]), 0.0, index, np.ones(1), machines[index].astype(np.int64))
+    return whole_machines(problem, np.where(np.arange(len(value)) == best, machines, 0.0))
 
 
 def rounded(problem: FleetProblem, relaxed: Relaxed) -> WholeMachines | None:
@@ -75,27 +96,10 @@ def rounded(problem: FleetProblem, relaxed: Relaxed) -> WholeMachines | None:
             return None
         machines[best] += added[best]
         left -= float(done[best])
-    return None if left > ROUNDING else _priced(problem, machines)
-
-
-def _priced(problem: FleetProblem, machines: Floats) -> WholeMachines | None:
-    """The fleet of these machines, its work given to the cheapest first; None: it is beyond the budget."""
-    market = problem.market
-    most, work, left = machines * np.minimum(problem.capacity, 1.0), np.zeros(len(machines)), 1.0
-    for i in np.argsort(np.where(machines > 0, market.work_usd, np.inf), kind="stable").tolist():
-        work[i] = min(left, most[i])
-        left -= work[i]
-        if left <= 0:
-            break
-    work /= work.sum()
-    index = np.flatnonzero(work > 0)
-    work, counts = work[index], machines[index]
-    starts = float(market.start_usd[index] @ counts)
-    usd = problem.limits.usd
-    if usd is not None and float(market.slow_usd[index] @ work) + starts > usd:
+    if left > ROUNDING:
         return None
-    value = float(market.work_usd[index] @ work) + starts
-    return WholeMachines(value, 0.0, index, work, counts.astype(np.int64))
+    found = whole_machines(problem, machines)
+    return found if problem.is_affordable(found.slow_usd) else None
 
 
 def useful_candidates(problem: FleetProblem, relaxed: Relaxed, best: WholeMachines | None) -> Ints:
@@ -119,10 +123,13 @@ def mixed_integer(
     gap: float,
     start: WholeMachines | None = None,
     most_nodes: int = NODE_LIMIT,
+    *,
+    to_the_end: bool = False,
 ) -> WholeMachines | None:
     """The cheapest whole machines of the candidates at `index` (in order), to `gap`; None: there are none.
 
     Two variables for each candidate: how many machines do work (in units of what one can do), and how many are rented.
+    With `to_the_end` every machine is paid until the deadline: more than it costs, where the other way it is less.
     """
     part = problem.take(index)
     market, rows, limits = part.market, part.rows, part.limits
@@ -130,11 +137,12 @@ def mixed_integer(
     does = np.minimum(part.capacity, 1.0)  # without a deadline one machine may do all of it
     largest = float(does.max())
     one = np.arange(n)
-    single = [(does / largest, one, 1 / largest, 1 / largest)]
+    single = [(does / largest, one, 1 / largest, np.inf if to_the_end else 1 / largest)]
     if limits.usd is not None:
         both = np.concatenate([market.slow_usd * does, market.start_usd])
         single.append((both, np.arange(2 * n), -np.inf, limits.usd))
-    single += [(np.array([1.0, -1.0]), np.array([i, n + i]), -np.inf, 0.0) for i in range(n)]
+    idle = 0.0 if to_the_end else -np.inf
+    single += [(np.array([1.0, -1.0]), np.array([i, n + i]), idle, 0.0) for i in range(n)]
     found = run(
         Program(
             cost=np.concatenate([market.work_usd * does, market.start_usd, np.full(extra, part.penalty)]),
@@ -144,22 +152,25 @@ def mixed_integer(
         ),
         gap,
         most_nodes,
-        None if start is None else _start(part, index, start, does),
+        None if start is None else _start(part, index, start, does, to_the_end=to_the_end),
     )
     if found is None:
         return None
-    machines = np.rint(found.x[n : 2 * n])
-    work = np.clip(found.x[:n], 0, machines) * does
-    used = np.flatnonzero((machines > 0) & (work > 0))
-    share = work[used] / work.sum()
-    return WholeMachines(found.value, found.bound, index[used], share, machines[used].astype(np.int64))
+    machines = np.zeros(len(problem.capacity))
+    machines[index] = np.where(found.x[:n] > 0, np.rint(found.x[n : 2 * n]), 0.0)
+    if to_the_end:
+        return whole_machines(problem, machines)
+    return whole_machines(problem, machines, bound=found.bound, least=found.value)
 
 
-def _start(part: FleetProblem, index: Ints, start: WholeMachines, does: Floats) -> Floats:
+def _start(
+    part: FleetProblem, index: Ints, start: WholeMachines, does: Floats, *, to_the_end: bool
+) -> Floats:
     """A fleet as a solution of the program to start from."""
     n, rows = len(index), part.rows
     places = np.searchsorted(index, start.index)
     work, machines = np.zeros(n), np.zeros(n)
-    work[places], machines[places] = start.work / does[places], start.machines
+    machines[places] = start.machines
+    work[places] = start.machines if to_the_end else start.work / does[places]
     excess = np.maximum(rows.used(machines) - np.floor(rows.most), 0.0)[rows.soft]
     return np.concatenate([work, machines, excess])

@@ -30,7 +30,7 @@ from launcher.planning.saved.saved_alternatives import (
 from launcher.planning.saved.steering_plan import SteeringPlan
 
 SCHEMA = "embedfleet/plan/2"
-LATER_PLACE_KEYS = ("quoted_usd_per_hour", "price_as_of", "discount")  # of a machine group's places
+LATER_PLACE_KEYS = ("quoted_usd_per_hour", "price_as_of", "discount", "tokens")  # of a machine group's places
 # Keys that came later than the schema, by section and class: left out while they hold nothing, so that the plans of
 # the version before are written as they were read.
 LATER_KEYS = (  # "": the plan itself
@@ -109,7 +109,8 @@ class MachinePlace:
     """Machines of a group in one place. `usd_per_hour` is of one machine: what it is likely to cost now.
 
     `quoted_usd_per_hour` is the price of the price book, `price_as_of` its date, `discount` the account's discount in
-    words. All None: this machine, or a plan from before they were written down.
+    words. All None: this machine, or a plan from before they were written down. `tokens` are those that its machines take
+    of the work while all share one queue; None: an older plan.
     """
 
     region: str
@@ -120,6 +121,7 @@ class MachinePlace:
     quoted_usd_per_hour: Decimal | None = None
     price_as_of: date | None = None
     discount: str | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

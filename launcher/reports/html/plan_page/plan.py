@@ -242,12 +242,13 @@ def _places(plan: SavedPlan) -> Sequence[Markup]:
             ),
             with_detail(machine(group), purchase(group, bare=True)),
             count(one.machines),
+            "" if one.tokens is None else percent(one.tokens, plan.profile.tokens),
             with_detail(money(one.usd_per_hour), place_price_note(one)),
             place_price_age(one, plan.created),
         )
         for group, one in places[:SHOWN_PLACES]
     ]
-    columns = ("Place", "Machine", "Machines", "$ per hour", "Price seen")
+    columns = ("Place", "Machine", "Machines", "Work", "$ per hour", "Price seen")
     shown = shown_of(len(rows), len(places), "places")
     note = [tag("p", shown, class_="note")] if shown else []
     return tag("h3", "Places"), *note, table("Places", columns, rows, left={1})

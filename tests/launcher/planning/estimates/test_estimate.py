@@ -16,6 +16,7 @@ from launcher.planning.estimates.estimate import (
     Estimate,
     RunCharges,
     as_launched,
+    idle_hours,
     itemize,
     known_total,
     per_million,
@@ -24,7 +25,7 @@ from launcher.planning.estimates.estimate import (
 )
 from launcher.planning.estimates.launching import LAUNCHES_AT_ONCE, NEXT_LAUNCH_SECONDS, TEARDOWN_SECONDS
 from launcher.throughput.spread import Spread
-from tests.support.candidates import candidate, free, sure
+from tests.support.candidates import candidate, candidates, free, sure
 
 HOUR = 3.6e6  # tokens that the plain kind does in an hour
 
@@ -118,6 +119,41 @@ def test_group_that_is_launched_later_does_less_and_all_end_together() -> None:
     assert first.tokens + second.tokens == pytest.approx(800 * HOUR)
     # Eighty machines wait for 4.5 waves on average.
     assert wall_hours([first, second]) == pytest.approx(10 + 4.5 / 6 + 330 / 3_600)
+
+
+def test_places_of_different_prices_share_the_work_until_all_is_done() -> None:
+    """Four cheap and three dear machines of one speed: the dear ones do three sevenths, and all work an hour."""
+    cheap, dear = candidate(usd_per_hour=Decimal("0.30")), candidate(region="b", usd_per_hour=Decimal("0.40"))
+    shared = as_launched([Allocation(cheap, 4, 5 * HOUR), Allocation(dear, 3, 2 * HOUR)])
+    assert [one.tokens for one in shared] == pytest.approx([4 * HOUR, 3 * HOUR])
+    assert wall_hours(shared) == pytest.approx(1 + 330 / 3_600)
+    assert items(*shared)["compute"] == pytest.approx(Decimal("2.40"))
+
+
+def test_faster_machines_do_more_and_later_ones_less() -> None:
+    """An hour of work for the first; the second is twice as fast and half an hour later."""
+    first = free()
+    second = free(gpu="H100", tokens_per_second=sure(2_000), ahead=sure(1_800))
+    one, two = as_launched([Allocation(first, 1, HOUR), Allocation(second, 1, HOUR)])
+    assert one.tokens == pytest.approx(HOUR)
+    assert two.tokens == pytest.approx(HOUR)
+    one, two = as_launched([Allocation(first, 2, 2 * HOUR), Allocation(second, 1, 0.4 * HOUR)])
+    assert one.tokens == pytest.approx(2 * 0.85 * HOUR)
+    assert two.tokens == pytest.approx(0.35 * 2 * HOUR)
+
+
+def test_machines_that_come_after_the_end_are_not_in_the_fleet() -> None:
+    quick, late = free(), free(region="b", ahead=sure(2 * 3_600))
+    (kept,) = as_launched([Allocation(quick, 1, HOUR), Allocation(late, 5, HOUR / 2)])
+    assert kept == Allocation(quick, 1, 1.5 * HOUR)
+
+
+def test_egress_and_billing_follow_the_shared_work() -> None:
+    near = candidate(cloud="lambda")
+    far = candidate(cloud="lambda", region="b", egress_usd_per_token=Decimal("1e-6"))
+    shared = as_launched([Allocation(near, 1, 2 * HOUR), Allocation(far, 1, 0)])
+    assert items(*shared)["egress"] == pytest.approx(Decimal("3.6"))
+    assert items(*shared)["teardown"] == items(Allocation(near, 2, 2 * HOUR))["teardown"]
 
 
 def test_controller_is_paid_for_its_idle_minutes() -> None:
@@ -310,6 +346,20 @@ def test_splitting_an_allocation_changes_nothing(work: float, number: int, start
     whole, halves = [Allocation(machine, 2 * number, work)], [Allocation(machine, number, work / 2)] * 2
     assert wall_hours(whole) == pytest.approx(wall_hours(halves), rel=1e-9)
     assert total(*whole) == pytest.approx(total(*halves), rel=1e-9)
+
+
+@given(st.integers(0, 10_000), tokens, st.lists(counts, min_size=2, max_size=5))
+def test_all_machines_of_a_fleet_end_together(seed: int, work: float, numbers: list[int]) -> None:
+    drawn = candidates(seed, len(numbers))
+    fleet = [Allocation(one, n, work / len(numbers)) for one, n in zip(drawn, numbers, strict=True)]
+    shared = as_launched(fleet)
+    assert sum(one.tokens for one in shared) == pytest.approx(work)
+    end = wall_hours(shared)
+    assert end <= wall_hours(fleet) * (1 + 1e-9)
+    idle = idle_hours(shared)
+    for one, hours in zip(shared, idle, strict=True):
+        alone = wall_hours([one]) - idle_hours([one])[0]
+        assert hours + alone == pytest.approx(end)
 
 
 @given(tokens, counts, st.floats(1, 3_600), st.floats(0, 1))

@@ -1,5 +1,6 @@
 """Monte Carlo: the middle is the arithmetic, P10 and P90 follow from the parts, and the seed decides the draws."""
 
+from dataclasses import replace
 from decimal import Decimal
 from math import exp, sqrt
 
@@ -18,6 +19,7 @@ from launcher.planning.estimates.estimate import (
     known_total,
     wall_hours,
 )
+from launcher.planning.estimates.launching import TEARDOWN_SECONDS
 from launcher.planning.estimates.monte_carlo import DRAWS, PRICE_DRIFT, FleetOutcome, draw_fleet, simulate
 from launcher.throughput.spread import P90, Spread
 from tests.support.candidates import candidate, candidates, free, sure
@@ -91,6 +93,29 @@ def test_predicted_speeds_vary_together() -> None:
     alone = wide(of(Allocation(free(tokens_per_second=UNSURE, speed_source="predicted: a test"), 8, WORK)))
     assert wide(of_two("predicted: a test")) == pytest.approx(alone, rel=0.01)
     assert wide(of_two("measured 2026-11-01: a test")) < 0.95 * alone
+
+
+def test_what_a_slow_place_leaves_the_others_do() -> None:
+    """Each machine is paid until all is done, in every draw: no place is paid for a part that it does alone."""
+    pair = [
+        free(gpu=gpu, tokens_per_second=UNSURE, speed_source=f"measured: {gpu}") for gpu in ("L4", "H100")
+    ]
+    pair[1] = replace(pair[1], usd_per_hour=Decimal(5), egress_usd_per_token=Decimal("1e-9"))
+    drawn = draw_fleet([Allocation(one, 2, WORK / 2) for one in pair], NO_CHARGES, sure(WORK), 7)
+    assert drawn.usd is not None
+    machines_usd = (drawn.hours + TEARDOWN_SECONDS / 3_600) * 2 * (1 + 5)
+    egress = drawn.usd - machines_usd
+    assert np.all((egress > 0) & (egress < 3.6))  # of all the work: $3.60
+    assert float(np.quantile(egress, 0.9)) > 2.2  # where the other place is slow
+    assert float(np.quantile(egress, 0.1)) < 1.4
+
+
+def test_place_that_is_there_after_the_end_does_nothing() -> None:
+    quick, late = free(), free(cloud="aws", ahead=Spread(0.0, 1.0, 3.6e6))
+    drawn = draw_fleet([Allocation(quick, 2, WORK), Allocation(late, 2, 0.0)], NO_CHARGES, sure(WORK), 7)
+    alone = draw_fleet([Allocation(quick, 2, WORK)], NO_CHARGES, sure(WORK), 7)
+    assert np.all(drawn.hours <= alone.hours * (1 + 1e-9))
+    assert float(drawn.hours.max()) == pytest.approx(float(alone.hours.max()))
 
 
 def test_old_spot_price_widens_dollars_and_not_hours() -> None:

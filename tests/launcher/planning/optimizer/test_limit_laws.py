@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from launcher.errors import Infeasible
-from launcher.planning.estimates.estimate import Candidate, Estimate, RunCharges
+from launcher.planning.estimates.estimate import Candidate, Estimate, RunCharges, as_launched
 from launcher.planning.optimizer import search
 from launcher.planning.optimizer.decide import decide
 from launcher.planning.optimizer.search import SAME_PRICE, Requirements, most_usd, rank_usd
@@ -100,6 +101,28 @@ def test_larger_quota_and_more_machines_are_never_dearer(seed: int, monkeypatch:
     assert never_dearer(made), [one and (one.machines, rank_usd(one)) for one in made]
     made = [cheapest(found, replace(wanted, machines=n), monkeypatch) for n in (4, 6, 12, 50)]
     assert never_dearer(made), [one and (one.machines, rank_usd(one)) for one in made]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_fleets_keep_their_limits_as_their_machines_share_the_work(seed: int) -> None:
+    """Small quotas make fleets of many places and prices; the budget is little above the cheapest."""
+    found, wanted = market(seed)
+    for gpus in (1, 2, 4, 8, 16):
+        wanted = replace(wanted, quota=groups(found, gpus), obtainable={})
+        with suppress(Infeasible):
+            free = decide(found, wanted)
+            break
+    else:
+        pytest.fail("no fleet of this market makes the deadline")
+    budget = most_usd(free.chosen) * Decimal("1.02")
+    bounded = decide(found, replace(wanted, budget=budget))
+    assert most_usd(bounded.chosen) <= budget
+    for made in (free, bounded):
+        assert wanted.deadline_hours
+        assert made.chosen.hours.high <= wanted.deadline_hours
+        for one in (made.chosen, *made.frontier, *(other.estimate for other in made.alternatives)):
+            does = [allocation.tokens for allocation in one.allocations]
+            assert does == pytest.approx([again.tokens for again in as_launched(one.allocations)])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launcher.planning.estimates.estimate import Candidate
+from launcher.planning.optimizer.highs import Floats
 from launcher.planning.optimizer.market import FleetLimits, Group, Market, TokenDemand, market_of
 from launcher.planning.optimizer.solver import GAP, Solution, solve
 from launcher.planning.optimizer.thresholds import (
@@ -53,18 +54,32 @@ def slow_usd(table: Market, found: Solution) -> float:
 def least(table: Market, hours: float, limits: FleetLimits) -> float | None:
     """The cost of the best of all fleets of at most MOST machines, each tried."""
     capacity, n = np.minimum(table.capacity(hours), 1.0), len(table.candidates)
-    cheap = sorted(range(n), key=lambda i: float(table.work_usd[i]))
     best: float | None = None
     for counts in itertools.product(range(MOST + 1), repeat=n):
         if not 0 < sum(counts) <= MOST or not allowed(table, counts, limits):
             continue
-        left, usd = 1.0, float(np.dot(table.start_usd, counts))
-        for i in cheap:
-            done = min(left, float(capacity[i]) * counts[i])
-            left, usd = left - done, usd + done * float(table.work_usd[i])
-        if left <= 1e-9 and (best is None or usd < best):
-            best = usd
+        if float(np.dot(capacity, counts)) < 1 - 1e-9:
+            continue
+        work = shared(table, np.array(counts, float))
+        if work is None:
+            continue
+        usd = float(np.dot(table.start_usd, counts) + np.dot(table.work_usd, work))
+        best = usd if best is None else min(best, usd)
     return best
+
+
+def shared(table: Market, counts: Floats) -> Floats | None:
+    """What each does of the work, from one queue, to the hour in which all are done; None: a machine is not needed."""
+
+    def done(end: float) -> Floats:
+        return counts * np.maximum(end - table.slow_start, 0.0) / table.slow_hours
+
+    low, high = 0.0, 1e9
+    for _ in range(200):
+        end = (low + high) / 2
+        low, high = (low, end) if done(end).sum() >= 1 else (end, high)
+    work = done(high)
+    return None if np.any((counts > 0) & (work <= 0)) else work
 
 
 def allowed(table: Market, counts: Sequence[int], limits: FleetLimits) -> bool:
@@ -124,6 +139,30 @@ def test_dearer_kind_does_only_what_the_cheaper_cannot() -> None:
     cheap, dear = free(region="a"), free(region="b", usd_per_hour=Decimal(2))
     found = solve(of([dear, cheap], 5 * WORK), 1 + TAIL, FleetLimits(per_group=3))
     assert machines(found) == {cheap.name: 3, dear.name: 2}
+
+
+def test_machine_that_would_take_dear_work_from_cheap_ones_is_not_taken() -> None:
+    """A large machine takes most of the shards from a cheap one, so a small one that is dearer costs less beside it.
+
+    With the large one 10.7 x $0.18 + 89.3 x $0.34 = $32.3, where work given to the cheapest first would be $22.5; with
+    the small one 71.3 x $0.18 + 28.7 x $0.57 = $29.2.
+    """
+    cheap = free(region="a", tokens_per_second=sure(720), usd_per_hour=Decimal("0.1296"))
+    large = free(region="b", tokens_per_second=sure(6_000), usd_per_hour=Decimal("2.04"))
+    small = free(region="c", tokens_per_second=sure(290), usd_per_hour=Decimal("0.1653"))
+    table = of([cheap, large, small], 100 * WORK)
+    found = solve(table, 100 + TAIL, FleetLimits(per_group=1))
+    assert machines(found) == {cheap.name: 1, small.name: 1}
+
+
+def test_fleet_is_counted_as_its_machines_share_the_work() -> None:
+    one, two = free(region="a"), free(region="b", usd_per_hour=Decimal(2), tokens_per_second=sure(500))
+    found = solve(of([two, one], 4.2 * WORK), 1 + TAIL, FleetLimits(quota={one.group: 4, two.group: 1}))
+    assert found is not None
+    shares = {allocation.candidate.region: allocation.tokens / WORK for allocation in found.allocations}
+    assert shares == pytest.approx({"a": 4.2 * 4 / 4.5, "b": 4.2 * 0.5 / 4.5})
+    ends = (4 * 1 + 1 * 2) * 90 / 3_600
+    assert found.usd == pytest.approx(shares["a"] * 1 + shares["b"] * 4 + ends)
 
 
 def test_spot_and_on_demand_are_mixed_where_spot_runs_out() -> None:
