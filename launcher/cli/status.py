@@ -16,6 +16,7 @@ from launcher.files import write
 from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import settle_if_unattended, status_of
+from launcher.fleet.recovery.rebuild_ledger import watch_again
 from launcher.ledger.records import RunState
 from launcher.output.missing import find_missing, output_gone
 from launcher.pilot.news import news_of_pilot
@@ -102,13 +103,20 @@ def status(arguments: Namespace) -> int:
                 if watched.ours:
                     settle_if_unattended(ledger, run, observer, watched.folder, spot_prices, say)
                 folder = watched.folder if watched.ours else None
-                report = status_of(ledger, run.id, observer, folder, driven=bool(news and news.drives))
+                known = watched.ours or news is not None
+                report = status_of(
+                    ledger, run.id, observer, folder, driven=bool(news and news.drives), launcher_known=known
+                )
                 metrics.publish(report)
                 yield report
-                if not watch or report.state in ("DONE", "STOPPED") or observer is None:
+                over = ("DONE", "STOPPED") if known else ("DONE",)
+                if not watch or report.state in over or observer is None:
                     return
                 time.sleep(WATCH_SECONDS)
                 news = news and news_of_pilot(ledger, store, run.id, say)
+                if not known:
+                    observer.read_receipts()
+                    watch_again(observer, run.output)
 
         def documents() -> Iterator[Any]:
             for report in states():

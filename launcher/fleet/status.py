@@ -34,11 +34,12 @@ def status_of(
     folder: Path | None = None,
     *,
     driven: bool = False,
+    launcher_known: bool = True,
 ) -> StatusReport:
     """The state of a run now. Without an observer, what only the store knows is left out.
 
     `folder` is the run's own, where a launcher that drives it holds a lock; None: no launcher here does. `driven`: a
-    launcher elsewhere does.
+    launcher elsewhere does. `launcher_known`: else the run is read by its output path alone, and one may.
     """
     if observer:
         observer.read_receipts()
@@ -94,6 +95,7 @@ def status_of(
         share=rates.share,
         course=course_status(ledger, row, rates, now, driven=driven, works=works),
         load=read_load_status(observer.store, run) if observer else None,
+        launcher_known=launcher_known,
     )
 
 

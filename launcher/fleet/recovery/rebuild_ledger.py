@@ -82,6 +82,19 @@ def rebuild(ledger: Ledger, store: Store, output: str, name: str) -> Rebuilt:
     return Rebuilt(ledger.runs.find(name), tuple(sorted(observer.unreadable)))
 
 
+def watch_again(observer: StoreObserver, output: str) -> None:
+    """Write down which workers have come since, and how the run stands by them: of a ledger that only watches.
+
+    The observer has read the receipts.
+    """
+    ledger, run = observer.ledger, observer.run
+    _rebuild_machines(observer, plan_file.read_recorded(ledger.runs.find(run).plan))
+    state = _state_by_output(ledger, run, finished=observer.finished)
+    if ledger.runs.find(run).state != state:
+        ledger.runs.set_state(run, state, utc())
+        ledger.runs.record_event(run, "rebuilt", f"from {output}", utc())
+
+
 def _slab(observer: StoreObserver, number: int) -> Sequence[Shard]:
     """The shards of a slab; none where it cannot be read."""
     try:
@@ -94,11 +107,15 @@ def _slab(observer: StoreObserver, number: int) -> Sequence[Shard]:
 def _set_state(ledger: Ledger, run: str, output: str, *, finished: bool) -> None:
     if ledger.runs.find(run).state != RunState.PLANNED:
         return
-    state = RunState.DONE if finished else RunState.STOPPED
-    if not finished and ledger.machines.of_run(run, set(ALIVE)):
-        state = RunState.RUNNING
-    ledger.runs.set_state(run, state, utc())
+    ledger.runs.set_state(run, _state_by_output(ledger, run, finished=finished), utc())
     ledger.runs.record_event(run, "rebuilt", f"from {output}", utc())
+
+
+def _state_by_output(ledger: Ledger, run: str, *, finished: bool) -> RunState:
+    """How a run stands by what its workers wrote."""
+    if finished:
+        return RunState.DONE
+    return RunState.RUNNING if ledger.machines.of_run(run, set(ALIVE)) else RunState.STOPPED
 
 
 @dataclass(slots=True)

@@ -23,8 +23,11 @@ WORDS = {  # what a decision did, before the number of machines
 }
 
 
-def course_lines(course: CourseStatus, run: str, state: str) -> list[Text]:
-    """The lines of a run that has a deadline or is steered."""
+def course_lines(course: CourseStatus, run: str, state: str, *, launcher_known: bool = True) -> list[Text]:
+    """The lines of a run that has a deadline or is steered.
+
+    `launcher_known`: else whether a launcher is at work is not known, and nothing is said of it.
+    """
     lines: list[Text] = []
     if course.deadline is not None:
         late = (course.late_minutes.p50 or 0) > 0
@@ -50,7 +53,7 @@ def course_lines(course: CourseStatus, run: str, state: str) -> list[Text]:
     lines += [Text(f"  {decision_text(one, course.at)}") for one in course.decisions]
     if course.asleep is not None:
         lines.append(Text(asleep_text(course.asleep, course.at), style="yellow"))
-    if warning := unattended_text(course, run, state):
+    if launcher_known and (warning := unattended_text(course, run, state)):
         lines.append(Text(warning, style="bold yellow"))
     return lines
 

@@ -47,7 +47,7 @@ def status_text(status: StatusReport) -> RenderableType:
     lost = sum(1 for w in status.workers if w.state == "LOST")
     shards = f"{status.shards_done} of {plural(status.shards, 'shard')}"
     share = "" if status.share is None else f"{floor(100 * status.share)} %, "
-    head = f"{status.run}: {status.state.lower()}, {share}{shards}"
+    head = f"{status.run}: {_state(status)}, {share}{shards}"
     lines = [
         Text(head, style="bold"),
         *_unreadable(status),
@@ -58,7 +58,7 @@ def status_text(status: StatusReport) -> RenderableType:
         ),
         Text(f"{_spent(status)}; {_left(status)}"),
         *_cost(status),
-        *(course_lines(status.course, status.run, status.state) if status.course else []),
+        *_course(status),
         *_places(status),
         *([truncation_line(status.truncation)] if status.truncation else []),
         *_load(status),
@@ -70,10 +70,31 @@ def status_text(status: StatusReport) -> RenderableType:
     return Group(*lines, *_slowest(status), *_next_step(status))
 
 
+def _state(status: StatusReport) -> str:
+    """The state in words. An output path shows no launcher: what looks stopped may wait for its first machine."""
+    if status.state == "STOPPED" and not status.launcher_known:
+        return "not finished"
+    return status.state.lower()
+
+
+def _course(status: StatusReport) -> list[Text]:
+    """Where the run stands to its deadline; nothing of a run that has none and is not steered."""
+    if status.course is None:
+        return []
+    return course_lines(status.course, status.run, status.state, launcher_known=status.launcher_known)
+
+
 def _next_step(status: StatusReport) -> list[Text]:
     """How to go on with a run that nothing works on."""
     if status.state not in ("STOPPED", "PLANNED"):
         return []
+    if not status.launcher_known:
+        return [
+            Text(
+                "no worker has written here lately; whether a launcher is at work shows where it was launched",
+                style="bold",
+            )
+        ]
     left = status.shards - status.shards_done
     rest = f"the {plural(left, 'shard')} that are left" if left != 1 else "the shard that is left"
     return [

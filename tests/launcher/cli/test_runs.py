@@ -2,12 +2,21 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.cli_runs import embedfleet, in_process, records, write_job, write_plan
+from tests.support.cli_runs import (
+    COMMAND,
+    embedfleet,
+    environment,
+    in_process,
+    records,
+    write_job,
+    write_plan,
+)
 from tests.support.runs import write_jsonl
 
 pytestmark = pytest.mark.xdist_group("runs")  # they share one finished run
@@ -124,6 +133,38 @@ def test_status_and_report_by_the_output_path_need_no_ledger_and_write_nothing(
     assert (tmp_path / "r.html").exists()
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
     assert not (tmp_path / "runs").exists()
+
+
+def unfinished(folder: Path) -> Path:
+    """The receipt of the one shard of this copy, put aside: the run looks as it does before its first worker is up."""
+    shutil.rmtree(next((folder / "out" / "_embedfleet").glob("*/workers")))
+    (receipt,) = (folder / "out" / "_embedfleet").glob("*/receipts/*/*.json")
+    return receipt.rename(folder / receipt.name)
+
+
+def test_an_output_path_does_not_say_that_no_launcher_is_at_work(own: Path, tmp_path: Path) -> None:
+    """It said "stopped" and "nothing works on it: resume" while the launcher waited for its first machine."""
+    unfinished(own)
+    seen = in_process("status", own / "out", folder=tmp_path)
+    assert seen.stdout.splitlines()[0].endswith(": not finished, 0 %, 0 of 1 shard")
+    assert "whether a launcher is at work shows where it was launched" in seen.stdout.replace("\n", " ")
+    assert "resume" not in seen.stdout
+    body = json.loads(in_process("status", own / "out", "--json", folder=tmp_path).stdout)
+    assert body["launcher_known"] is False
+
+
+def test_watching_an_output_path_goes_on_until_the_run_is_done(own: Path, tmp_path: Path) -> None:
+    aside = unfinished(own)
+    receipts = next((own / "out" / "_embedfleet").glob("*/receipts/*"))
+    command = [*COMMAND, "status", str(own / "out"), "--watch", "--json"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        assert json.loads(watching.stdout.readline())["state"] == "STOPPED"
+        aside.rename(receipts / aside.name)
+        last = [json.loads(line) for line in watching.stdout][-1]
+        assert (watching.wait(), last["state"], last["shards_done"]) == (0, "DONE", 1)
 
 
 def test_an_output_without_runs_is_an_error(tmp_path: Path) -> None:
