@@ -39,6 +39,7 @@ from launcher.planning.steering.steering_forecast import steering_plan
 from launcher.planning.this_machine import ThisMachine, not_measured_text, why_not_chosen
 from launcher.throughput.local_machine import worker_slots
 from pricing.hosted.hosted_apis import hosted_prices, unknown_prices
+from tasks.models.files import HASH_MODEL
 from tasks.protocol.shard import WHOLE_FILES
 
 RENTED = "the cheapest fleet"  # the alternative beside this machine
@@ -205,11 +206,18 @@ def _work(
         corpus=corpus.listing.root if corpus.listing else None,
         listing=corpus.listing.digest if corpus.listing else None,
         model=request.model,
-        engine=chosen_here.speed.engine if chosen_here else rented_engine(request.job, request.engines),
+        engine=chosen_here.speed.engine if chosen_here else _rented_engine(request),
         shards=corpus.shards if chosen_here else None,
         shard_tokens=corpus.shard_tokens if chosen_here else _shard_tokens(chosen),
         model_fingerprint=request.model_fingerprint,
     )
+
+
+def _rented_engine(request: PlanRequest) -> str:
+    """The engine of rented machines. Meaningless vectors of a shape are predicted as those of an engine of this shape."""
+    if HASH_MODEL in (request.job.model, request.job.engine):
+        return HASH_MODEL
+    return rented_engine(request.job, request.engines)
 
 
 def _not_priced(

@@ -110,6 +110,13 @@ def test_unknown_model_can_be_given_by_its_shape(tmp_path: Path) -> None:
     assert made(declared(model=model), tmp_path).chosen.usd is not None
 
 
+@pytest.mark.parametrize("engine", ["auto", "hash"])
+def test_a_model_that_is_only_a_shape_is_hashed_on_rented_machines(tmp_path: Path, engine: str) -> None:
+    """Else the machines would ask the hub for a model named hash: on the AWS bed each of them failed."""
+    shape = "{name: hash, layers: 12, hidden: 768, heads: 12, intermediate: 3072}"
+    assert made(declared(f"engine: {engine}", model=shape), tmp_path).work.engine == "hash"
+
+
 def test_declared_corpus_is_cut_at_the_models_own_maximum(tmp_path: Path) -> None:
     plan = made(declared("truncate: 512"), tmp_path)
     assert plan.profile.tokens.mid == 256e6
