@@ -52,6 +52,8 @@ from tasks.protocol.keys import dataset_key
 from tasks.stores.base import Store
 from tasks.stores.open import open_store
 
+AGAIN = "for new and changed files plan the job again, and to embed all of it again set another output.path"
+
 
 def drive_to_end(
     ledger: Ledger,
@@ -100,7 +102,7 @@ def _drive_to_end(
         before = ledger.runs.find(run.id)
         was_done = observer.finished and before.state == RunState.DONE
         if was_done:
-            say(f"run {run.id} is finished: nothing to do")
+            say(f"run {run.id} is finished: nothing to do; {AGAIN}")
         else:
             what_continues = _drive(ledger, run, folder, job, arguments, sink, each_look)
             if what_continues:

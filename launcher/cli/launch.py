@@ -12,6 +12,7 @@ from launcher.cli.pilot import check_before, check_no_pilot, send_pilot
 from launcher.cli.plan import plan_form, plan_options, steered
 from launcher.cli.sink import check_sink
 from launcher.corpus.inspect import output_path
+from launcher.diagnostics.store_checks import check_writable
 from launcher.errors import Problem, Usage
 from launcher.files import read
 from launcher.fleet.create_run import check_unchanged_model, create_run, unchanged_corpus
@@ -21,13 +22,15 @@ from launcher.jobs import job as jobs
 from launcher.jobs import parse
 from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import RunState
+from launcher.ledger.records import Run, RunState
+from launcher.output.missing import MissingOutput
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.reach import check_reachable
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
+from tasks.stores.base import Store
 from tasks.stores.open import open_store
 
 
@@ -45,11 +48,8 @@ def launch(arguments: Namespace) -> int:
         missing = None
         known = ledger.runs.get(plan.run)
         if known is not None and known.state != RunState.PLANNED:
-            say(f"run {known.id} is {known.state.lower()} already: going on with it")
             plan = plan_file.read_recorded(known.plan)  # what will be rented
-            if not arguments.pilot:
-                check_no_pilot(ledger, known)
-            missing = find_missing_output(ledger, store, known, say=say)
+            missing = _missing_of(ledger, store, known, arguments)
         agreed = None
         if known is None or known.state != RunState.DONE or (missing and missing.lost):
             agreed = agree_to_cost(
@@ -77,6 +77,15 @@ def launch(arguments: Namespace) -> int:
         return drive_to_end(ledger, known, arguments.runs, job, arguments)
 
 
+def _missing_of(ledger: Ledger, store: Store, known: Run, arguments: Namespace) -> MissingOutput:
+    """What is gone of the output of a run that was launched before."""
+    if known.state != RunState.DONE:
+        say(f"run {known.id} was launched before and is not finished: going on with it")
+    if not arguments.pilot:
+        check_no_pilot(ledger, known)
+    return find_missing_output(ledger, store, known, say=say)
+
+
 def _check_work(plan: SavedPlan, job: Job, base: Path) -> str:
     """Check that the planned machines can do the work as it is now; return the output path.
 
@@ -96,16 +105,23 @@ def _check_work(plan: SavedPlan, job: Job, base: Path) -> str:
 
 
 def _dry_run(plan: SavedPlan, job: Job, output: str, arguments: Namespace) -> int:
-    """Print what a launch would ask for, and refuse a plan that it would refuse. Writes and rents nothing.
+    """Print what a launch would ask for, and refuse a plan that it would refuse. Leaves nothing, and rents nothing.
 
     The tasks can be read on a laptop without SkyPilot, too: what a launch from there lacks is only said.
+
+    Raises:
+        Problem: a launch would be refused.
     """
+    check_sink(job)
+    check_before(plan, job, arguments)
     check_affordable(plan, job, cost_options(arguments), say)
     specs, refused = task_specs(plan, output, arguments.secret), None
     try:
         check_access(plan)
     except Problem as problem:
         refused = problem
+    if refused is None and (stays := check_writable(output, plan.run)):
+        say(f"{stays} stays in the output: it may not be deleted with these credentials")
     preview = launch_preview(plan, output, specs, refused)
     if arguments.json:
         show_json(preview)

@@ -6,7 +6,7 @@ that they needed. Where deleting is not allowed, which no run needs, the last ch
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from tasks.stores.base import (
     StoreUnreachable,
     Unauthenticated,
     create_once,
+    probe,
     read,
 )
 from tasks.stores.folder import FolderStore
@@ -57,22 +58,38 @@ def check_store(
     except StoreError as error:
         return [_failed("address", error)]
     absent = _absent_folders(store)
-    probe = StoreProbe(store, clock, wait)
+    checks = StoreProbe(store, clock, wait)
     for name, check in STORE_CHECKS:
         try:
-            probe.found.append(Check(name, *check(probe)))
+            checks.found.append(Check(name, *check(checks)))
         except StoreError as error:
             failed = _failed(name, error)
-            probe.found.append(failed)
-            probe.stop = failed.name in ESSENTIAL
-        if probe.stop:
+            checks.found.append(failed)
+            checks.stop = failed.name in ESSENTIAL
+        if checks.stop:
             break
-    if probe.body:
-        probe.found.append(_cleaned_up(store))
-    for folder in absent:
-        with suppress(OSError):  # a run may have begun to write there
-            folder.rmdir()
-    return probe.found
+    if checks.body:
+        checks.found.append(_cleaned_up(store))
+    _remove_empty(absent)
+    return checks.found
+
+
+def check_writable(url: str, run: str) -> str | None:
+    """Check that an output may be written as a run writes it; leave nothing.
+
+    Returns: the key of an object that could not be deleted, always the same of one run; None: nothing is left.
+
+    Raises:
+        StoreError: it may not be written, or the store does not honour create-only writes.
+    """
+    store, key = open_store(url), f"{KEY}-{run}"
+    absent = _absent_folders(store)
+    try:
+        probe(store, key)
+    finally:
+        erased = _erased(store, key)
+        _remove_empty(absent)
+    return None if erased else key
 
 
 def _absent_folders(store: Store) -> list[Path]:
@@ -83,15 +100,29 @@ def _absent_folders(store: Store) -> list[Path]:
     return [folder for folder in (inner, *inner.parents) if not folder.exists()]
 
 
-def _cleaned_up(store: Store) -> Check:
-    """Delete the objects of the checks; whether that was possible."""
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove the folders that a check created, innermost first."""
+    for folder in folders:
+        with suppress(OSError):  # a run may have begun to write there
+            folder.rmdir()
+
+
+def _erased(store: Store, *keys: str) -> bool:
+    """Delete objects; whether that was possible."""
     try:
         if isinstance(store, Eraser):
-            for key in (KEY, NEW_KEY):
+            for key in keys:
                 store.erase(key)
-            return Check("left behind", "ok", "nothing")
+            return True
     except (StoreError, OutcomeUnknown):
         pass
+    return False
+
+
+def _cleaned_up(store: Store) -> Check:
+    """Delete the objects of the checks; whether that was possible."""
+    if _erased(store, KEY, NEW_KEY):
+        return Check("left behind", "ok", "nothing")
     stays = f"{KEY} and {NEW_KEY.rpartition('/')[2]} stay, {OBJECT_BYTES // 2**10} KiB"
     return Check("left behind", "ok", f"{stays}: they may not be deleted with these credentials")
 

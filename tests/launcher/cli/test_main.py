@@ -298,10 +298,12 @@ def test_launch_writes_plan_report_and_page(done: Done) -> None:
     assert (folder / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
-def test_launch_of_a_finished_run_does_nothing(done: Done) -> None:
+def test_launch_of_a_finished_run_does_nothing_and_says_how_to_begin_anew(done: Done) -> None:
     result = done("launch", "plan.json")
     assert result.returncode == 0
-    assert f"run {done.run} is finished: nothing to do" in result.stderr
+    assert f"run {done.run} is finished: nothing to do; for new and changed files plan" in result.stderr
+    assert "to embed all of it again set another output.path" in result.stderr
+    assert "going on" not in result.stderr
 
 
 def test_launch_of_a_finished_job_does_nothing(done: Done) -> None:
@@ -505,3 +507,19 @@ def test_unwritable_output_is_an_error(planned: Path) -> None:
     assert result.returncode == 1
     assert problem(result)[0] == f"Error: cannot write to {planned / 'out'}: Not a directory"
     assert "a file is where a folder should be" in problem(result)[1]
+
+
+def test_dry_run_refuses_an_unwritable_output_as_launch_does(planned: Path) -> None:
+    (planned / "out").touch()
+    result = in_process("launch", "plan.json", "--dry-run", folder=planned)
+    assert result.returncode == 1
+    assert problem(result) == problem(in_process("launch", "plan.json", folder=planned))
+
+
+def test_dry_run_leaves_nothing(planned: Path) -> None:
+    before = sorted(planned.rglob("*"))
+    assert in_process("launch", "plan.json", "--dry-run", folder=planned).returncode == 0
+    assert sorted(planned.rglob("*")) == before
+    (planned / "out").mkdir()  # what was there stays
+    assert in_process("launch", "plan.json", "--dry-run", folder=planned).returncode == 0
+    assert list((planned / "out").iterdir()) == []

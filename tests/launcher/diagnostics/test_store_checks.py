@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.diagnostics.store_checks import KEY, STORE_CHECKS, Check, check_store
-from tasks.stores.base import Store
+from launcher.diagnostics.store_checks import KEY, STORE_CHECKS, Check, check_store, check_writable
+from tasks.stores.base import Store, StoreError
 from tasks.stores.gcs import GcsStore
 from tasks.stores.open import open_store
 from tasks.stores.s3 import S3Store
@@ -81,6 +81,21 @@ def test_objects_that_may_not_be_deleted_are_named(url: str, server: Running) ->
     assert of(found, "left behind").seen == (
         "_embedfleet/probe/doctor and doctor-new stay, 64 KiB: they may not be deleted with these credentials"
     )
+
+
+def test_an_output_is_found_writable_and_nothing_is_left(url: str, server: Running) -> None:
+    assert check_writable(url, "r1") is None
+    assert open_store(url).list("") == []
+    server.admin.faults(Fault(on="delete", status=403))
+    assert check_writable(url, "r1") == f"{KEY}-r1"
+    assert check_writable(url, "r1") == f"{KEY}-r1"  # the same once more, and not one for each dry run
+    assert [e.key for e in open_store(url).list("")] == [f"{KEY}-r1"]
+
+
+def test_an_output_that_may_not_be_written_is_refused(url: str, server: Running) -> None:
+    server.admin.faults(Fault(on="create,put", status=403))
+    with pytest.raises(StoreError):
+        check_writable(url, "r1")
 
 
 def test_unknown_scheme_fails_at_once() -> None:
