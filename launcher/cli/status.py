@@ -15,14 +15,16 @@ from launcher.documents.status_metrics import status_metrics
 from launcher.files import write
 from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import observe_run
-from launcher.fleet.status import settle_if_unattended, status_of
 from launcher.fleet.recovery.rebuild_ledger import watch_again
-from launcher.ledger.records import RunState
+from launcher.fleet.status import settle_if_unattended, status_of
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Run, RunState
 from launcher.output.missing import find_missing, output_gone
 from launcher.pilot.news import news_of_pilot
 from launcher.reports.terminal.status import status_text
 from tasks.metrics.exposition import render
 from tasks.metrics.server import MetricsServer, is_loopback
+from tasks.stores.base import Store
 from tasks.stores.open import open_store
 
 WATCH_SECONDS = 2.0  # between two states of --watch
@@ -81,6 +83,23 @@ def metrics_output(arguments: Namespace) -> Generator[MetricsOutput, None, None]
         found.server.close()
 
 
+def _check_output(ledger: Ledger, store: Store, run: Run) -> None:
+    """Say what of the output is gone.
+
+    Raises:
+        Problem: the run is done, or its manifest is gone, too.
+    """
+    if missing := find_missing(store, run.id, ledger.shards.each_receipt(run.id)):
+        if run.state == RunState.DONE or missing.manifest:
+            raise output_gone(missing)
+        say(f"the output is incomplete: {missing}; embedfleet resume {run.id} embeds it again")
+
+
+def _over(report: StatusReport) -> bool:
+    """Whether nothing will change: an output path alone does not show whether a launcher is about to go on."""
+    return report.state == "DONE" or (report.state == "STOPPED" and report.launcher_known)
+
+
 def status(arguments: Namespace) -> int:
     """Print the state of a run.
 
@@ -89,10 +108,7 @@ def status(arguments: Namespace) -> int:
     with watched_run(arguments) as watched, metrics_output(arguments) as metrics:
         ledger, run = watched.ledger, watched.run
         store = open_store(run.output)
-        if missing := find_missing(store, run.id, ledger.shards.each_receipt(run.id)):
-            if run.state == RunState.DONE or missing.manifest:
-                raise output_gone(missing)
-            say(f"the output is incomplete: {missing}; embedfleet resume {run.id} embeds it again")
+        _check_output(ledger, store, run)
         observer = observe_run(ledger, store, run.id)
         spot_prices = recorder_of(ledger, run, say)
         watch = arguments.watch or metrics.server is not None
@@ -109,8 +125,7 @@ def status(arguments: Namespace) -> int:
                 )
                 metrics.publish(report)
                 yield report
-                over = ("DONE", "STOPPED") if known else ("DONE",)
-                if not watch or report.state in over or observer is None:
+                if not watch or observer is None or _over(report):
                     return
                 time.sleep(WATCH_SECONDS)
                 news = news and news_of_pilot(ledger, store, run.id, say)

@@ -130,7 +130,9 @@ class StatusReport:
     share: float | None = None  # of the expected tokens; 1 when every shard has its receipt
     course: CourseStatus | None = None  # None: it has no deadline, and is not steered
     load: LoadStatus | None = None  # into a vector store; None: none has begun
-    launcher_known: bool = True  # False: read by the output path alone, which does not show whether a launcher is at work
+    launcher_known: bool = (
+        True  # False: read by the output path alone, which does not show whether a launcher is at work
+    )
 
 
 def to_json(report: StatusReport) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from launcher.fleet.provisioning.provisioner import is_rented
 from launcher.fleet.run_context import context_of, track_machines
 from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.scheduling.states import ALIVE, Phase
+from launcher.format import plural
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, Run, RunState
 from launcher.planning.saved.saved_plan import SavedPlan
@@ -97,7 +98,7 @@ def _end_all(ledger: Ledger, run: Run, tracker: MachineTracker, say: Callable[[s
         ordered |= handles
         if time.monotonic() > end:
             tracker.backend.kill(sorted(handles))
-        say(f"{len(handles)} still to go")
+        say(f"{plural(len(handles), 'machine' if rented else 'worker')} still to be removed")
         time.sleep(min(MAX_PAUSE_SECONDS, tracker.backend.poll_seconds))
         tracker.backend.refresh()
         tracker.resolve_intents()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from launcher.format import duration
+from launcher.format import duration, plural, verb
 from launcher.money import decimal_of_float
 from launcher.steering import beliefs
 from launcher.steering.budget_rules import BudgetRules, affordable, burn_until_next_look, rules_of
@@ -202,7 +202,8 @@ def _ask_on_demand(current: Reconciliation, level: Level, net: SafetyNet | None,
         count = min(current.room.of(kind), needed - current.room.total)
         count = min(count, affordable(current, money, kind.number)) if count > 0 else 0
         if count > 0:
-            reason = f"{needed} machines on demand do the rest in {duration(seconds)} at the slow end"
+            enough = f"{plural(needed, 'machine')} on demand {verb(needed, 'is', 'are')} enough"
+            reason = f"{enough} for the rest in {duration(seconds)}, at the slow end of the speed"
             current.ask(kind, count, what="ask", reason=reason, usd=count * current.start_usd(kind))
             asked += count
     return asked
