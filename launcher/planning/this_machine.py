@@ -43,7 +43,7 @@ SPEED_BETWEEN_RUNS = Spread(0.75, 1.0, 1.1)
 START_BETWEEN_RUNS = Spread(0.8, 1.0, 2.0)
 ASSUMED = (
     f"a run is assumed to be {share_text(1 - SPEED_BETWEEN_RUNS.low)} slower to "
-    f"{share_text(SPEED_BETWEEN_RUNS.high - 1)} faster, for none has finished here yet"
+    f"{share_text(SPEED_BETWEEN_RUNS.high - 1)} faster, because no run has finished here yet"
 )
 UNASKED_HOURS = (
     24.0  # P90: without a deadline this machine is kept busy no longer, unless the user asks for it
