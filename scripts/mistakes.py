@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -229,7 +229,7 @@ MISTAKES: tuple[Mistake, ...] = (
 
 
 @contextlib.contextmanager
-def not_installed(names: Sequence[str]) -> Iterator[None]:
+def not_installed(names: Sequence[str]) -> Generator[None, None, None]:
     """As if these libraries were not installed."""
     before = {name: sys.modules[name] for name in names if name in sys.modules}
     sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type] - None: an import of it fails

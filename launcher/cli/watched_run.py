@@ -77,7 +77,10 @@ def watched_run(arguments: Namespace) -> Generator[WatchedRun, None, None]:
         run = ledger.runs.find(run.id)
         others = f"; the newest of {len(names)} runs there" if len(names) > 1 else ""
         if news is None:
-            say(f"by the output path alone{others}: what machines cost is known where the run was launched")
+            say(
+                f"by the output path alone{others}: time and speed are those of the workers; what machines cost, "
+                "and how long they took to start, is known where the run was launched"
+            )
         yield WatchedRun(ledger, run, Path(folder) / run.id, ours=False, pilot=news)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Verdict = Literal["ok", "absent", "warn", "fail"]  # absent: an optional part is not installed
+Verdict = Literal["ok", "absent", "warn", "fail"]  # absent: an optional part is not there
 
 SCHEMA = "embedfleet/doctor/1"
 

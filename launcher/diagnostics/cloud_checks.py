@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from launcher.diagnostics.checks import Check
+from launcher.diagnostics.checks import Check, Verdict
 from launcher.errors import Problem
 from launcher.fleet.backends import provider_api, skypilot_client
 from launcher.fleet.backends.provider_api import Instance
@@ -35,8 +35,9 @@ def renting_checks(plan: SavedPlan | None, ledger: Path, *, orphans: bool) -> li
     found = cloud_checks(plan)
     if orphans:
         prices = InstancePrices(book_of(None, offline=False).offers)
-        listed, unasked = find_orphans(known_runs(ledger), provider_api.SUPPORTED_CLOUDS, prices, utc())
-        found += orphan_checks(listed, unasked, provider_api.SUPPORTED_CLOUDS)
+        clouds = provider_api.SUPPORTED_CLOUDS
+        listed, unasked = find_orphans(known_runs(ledger), clouds, prices, utc())
+        found += orphan_checks(listed, unasked, [cloud for cloud in clouds if cloud not in unasked])
     return found
 
 
@@ -85,10 +86,10 @@ def _pilot(plan: SavedPlan | None, enabled: Sequence[str]) -> Check:
     machines = [pilot_machine(plan)] if plan is not None else [pilot_machine_in(cloud) for cloud in enabled]
     where = "; ".join(map(str, machines)) or "no cloud is enabled"
     if local:
-        text = (
-            f"launch --pilot is not possible: SkyPilot's API server ({url}) ends with this machine; {where}"
+        text = f"no launch --pilot: SkyPilot's API server ({url}) ends with this machine"
+        return Check(
+            "pilot", "absent", text, f"sky api login -e URL connects to one that stays; then {where}"
         )
-        return Check("pilot", "ok", text, "sky api login -e URL connects to one that stays")
     return Check("pilot", "ok", f"launch --pilot: {where}")
 
 
@@ -181,14 +182,18 @@ class Orphan:
 
 def find_orphans(
     known: Sequence[str], clouds: Sequence[str], price: "InstancePrices", now: datetime
-) -> tuple[list[Orphan], list[str]]:
+) -> tuple[list[Orphan], dict[str, Problem]]:
     """List the machines whose run is not in `known`, and why a cloud could not be asked."""
-    known_labels, found, unasked = {skypilot_task.label(run) for run in known}, list[Orphan](), list[str]()
+    known_labels, found, unasked = (
+        {skypilot_task.label(run) for run in known},
+        list[Orphan](),
+        dict[str, Problem](),
+    )
     for cloud in clouds:
         try:
             listed = provider_api.list_instances(cloud, provider_api.list_regions(cloud))
         except Problem as problem:
-            unasked.append(str(problem))
+            unasked[cloud] = problem
             continue
         for one in listed:
             if one.run not in known_labels:
@@ -214,15 +219,21 @@ class InstancePrices:
         )
 
 
-def orphan_checks(found: Sequence[Orphan], unasked: Sequence[str], asked: Sequence[str]) -> list[Check]:
-    """A failed check for each orphan, with its cost so far and the command that ends it."""
+def orphan_checks(
+    found: Sequence[Orphan], unasked: Mapping[str, Problem], asked: Sequence[str]
+) -> list[Check]:
+    """A failed check for each orphan, with its cost so far and the command that ends it.
+
+    A cloud without credentials here is no warning: most users rent from one cloud alone. `asked`: the clouds that
+    answered.
+    """
     checks = [Check(f"orphan {o.instance.id}", "fail", _orphan(o), o.instance.remedy) for o in found]
-    checks += [
-        Check("orphans", "warn", f"not asked: {why}", "fix that, then run doctor again") for why in unasked
-    ]
-    if not checks:
-        where = ", ".join(asked)
-        checks.append(Check("orphans", "ok", f"no machine of an unknown run on {where}"))
+    if asked and not found:
+        checks.append(Check("orphans", "ok", f"no machine of an unknown run on {', '.join(asked)}"))
+    for why in unasked.values():
+        verdict: Verdict = "absent" if isinstance(why, provider_api.NoCredentials) else "warn"
+        hint = why.hint if verdict == "absent" else "fix that, then run doctor again"
+        checks.append(Check("orphans", verdict, f"not asked: {why}", hint))
     return checks
 
 

@@ -48,6 +48,10 @@ def list_instances(cloud: str, regions: Sequence[str], run: str | None = None) -
     return _aws(regions, run) if cloud == "aws" else _gcp(regions, run)
 
 
+class NoCredentials(Problem):
+    """There are no credentials for a cloud here: whoever rents nothing there needs none."""
+
+
 def list_regions(cloud: str) -> list[str]:
     """List the regions that the account may use; for GCP none, since one call lists all of its regions.
 
@@ -60,6 +64,10 @@ def list_regions(cloud: str) -> list[str]:
     try:
         found = boto3.client("ec2", region_name="us-east-1").describe_regions()["Regions"]
     except errors as error:
+        if type(error).__name__ == "NoCredentialsError":
+            raise NoCredentials(
+                "no credentials for aws here", hint="aws configure, or AWS_PROFILE"
+            ) from error
         raise _not_answered("aws", str(error)) from error
     return sorted(region["RegionName"] for region in found)
 
@@ -137,6 +145,10 @@ def _gcp(regions: Sequence[str], run: str | None) -> list[Instance]:
         )
         session = requests.AuthorizedSession(credentials)
         return list_gcp_instances(session, str(project), wanted, regions)
+    except google_auth.exceptions.DefaultCredentialsError as error:
+        raise NoCredentials(
+            f"no credentials for gcp here: {error}", hint="gcloud auth application-default login"
+        ) from error
     except (google_auth.exceptions.GoogleAuthError, OSError, ValueError, KeyError) as error:
         raise _not_answered("gcp", str(error)) from error
 

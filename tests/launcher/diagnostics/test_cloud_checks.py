@@ -17,10 +17,12 @@ from launcher.diagnostics.cloud_checks import (
     InstancePrices,
     Orphan,
     cloud_checks,
+    find_orphans,
     known_runs,
     orphan_checks,
     quota_checks,
 )
+from launcher.errors import Problem
 from launcher.fleet.backends.provider_api import Instance
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
@@ -48,7 +50,7 @@ def sample() -> SavedPlan:
 
 
 def test_orphan_has_run_cost_and_the_command_that_ends_it() -> None:
-    (check,) = orphan_checks([Orphan(LOST, 10.0, Decimal("8.048"))], [], ["aws"])
+    (check,) = orphan_checks([Orphan(LOST, 10.0, Decimal("8.048"))], {}, ["aws"])
     assert check.verdict == "fail"
     assert (
         check.seen == "g6.xlarge in aws us-east-1b, running, of run gone-1a2b3c4d, 10.0 hours, $8.05 so far"
@@ -57,14 +59,29 @@ def test_orphan_has_run_cost_and_the_command_that_ends_it() -> None:
 
 
 def test_unknown_cost_of_an_orphan_is_question_mark() -> None:
-    (check,) = orphan_checks([Orphan(LOST, None, None)], [], ["aws"])
+    (check,) = orphan_checks([Orphan(LOST, None, None)], {}, ["aws"])
     assert check.seen.endswith("? hours, $? so far")
 
 
 def test_cloud_that_could_not_be_asked_is_a_warning() -> None:
-    checks = orphan_checks([], ["gcp could not be asked: no credentials"], ["aws", "gcp"])
-    assert worst(checks) == "warn"
-    assert worst(orphan_checks([], [], ["aws", "gcp"])) == "ok"
+    checks = orphan_checks([], {"gcp": Problem("gcp could not be asked: 503", hint="later")}, ["aws"])
+    assert [(c.verdict, c.seen) for c in checks] == [
+        ("ok", "no machine of an unknown run on aws"),
+        ("warn", "not asked: gcp could not be asked: 503"),
+    ]
+    assert worst(orphan_checks([], {}, ["aws", "gcp"])) == "ok"
+
+
+def test_a_cloud_without_credentials_is_no_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who rents on AWS alone was warned of Google's credentials, although no machine was left."""
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    _, unasked = find_orphans([], ["aws", "gcp"], InstancePrices([]), NOON)
+    assert list(unasked) == ["aws", "gcp"]
+    assert [c.verdict for c in orphan_checks([], unasked, [])] == ["absent", "absent"]
 
 
 def test_instance_price_comes_from_the_price_book() -> None:
