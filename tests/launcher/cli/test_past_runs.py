@@ -19,7 +19,10 @@ def test_next_plan_shows_how_the_last_run_came(tmp_path: Path) -> None:
     # nothing varies in the seconds of a measurement of the hash engine; from run to run it does
     assert totals["hours"]["p10"] < 0.99 * totals["hours"]["p50"]
     assert totals["hours"]["p90"] > 1.2 * totals["hours"]["p50"]
-    assert "a run is assumed to be 25 % slower to 10 % faster, because no run has finished here yet" in first.stdout
+    assert (
+        "a run is assumed to be 25 % slower to 10 % faster, because no run has finished here yet"
+        in first.stdout
+    )
 
     launched = in_process("launch", job, "--yes", "--on", "local", "--probe", "0.2", folder=tmp_path)
     assert launched.returncode == 0, launched.stderr
