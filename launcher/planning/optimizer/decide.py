@@ -16,7 +16,14 @@ from launcher.planning.estimates.estimate import Allocation, Candidate, Estimate
 from launcher.planning.estimates.launching import LAUNCHES_AT_ONCE
 from launcher.planning.estimates.unpriced import is_fully_priced, with_bounds
 from launcher.planning.optimizer.infeasible import duration_text, explain, quota_leaves_nothing
-from launcher.planning.optimizer.market import FleetLimits, Group, TokenDemand, market_of
+from launcher.planning.optimizer.market import (
+    MOST_MACHINES,
+    FleetLimits,
+    Group,
+    TokenDemand,
+    market_of,
+    vcpu_group,
+)
 from launcher.planning.optimizer.search import (
     NEGLIGIBLE,
     SAME_PRICE,
@@ -138,8 +145,8 @@ def single_type_fleet(quotes: Sequence[Candidate], requirements: Requirements) -
     """One machine type doing all the work: as many machines as the deadline needs at the slow end.
 
     `quotes` are its candidates, the cheapest first. Each region is asked for what it is counted on to give, and then the
-    next quote is taken; what no quote is left for is taken of the dearest. None: it would not have started in time,
-    or there are fewer machines of it.
+    next quote is taken; what no quote is left for is taken of the dearest. Where the job's limits and quotas allow fewer,
+    it has as many as they allow, and takes longer. None: it would not have started in time, or there are none of it.
     """
     candidate = quotes[0]
     market = market_of([candidate], TokenDemand(requirements.tokens.mid, requirements.tokens.high))
@@ -158,7 +165,8 @@ def single_type_fleet(quotes: Sequence[Candidate], requirements: Requirements) -
             return None
         machines = min(machines, max(1, market.most_in_time(hours)))
     taken = _spread(quotes, machines, requirements)
-    if taken is None:
+    machines = sum(n for _, n in taken)
+    if not machines:
         return None
     tokens = requirements.tokens.mid / machines  # of each machine
     return estimate_fleet([Allocation(quote, n, tokens * n) for quote, n in taken if n], requirements)
@@ -166,22 +174,41 @@ def single_type_fleet(quotes: Sequence[Candidate], requirements: Requirements) -
 
 def _spread(
     quotes: Sequence[Candidate], machines: int, requirements: Requirements
-) -> list[tuple[Candidate, int]] | None:
-    """The machines over the quotes: each group gives what it is counted on to give, and the last quote the rest.
+) -> list[tuple[Candidate, int]]:
+    """The machines over the quotes: each group gives what it is counted on to give, and the last quotes the rest.
 
-    None: there are fewer machines.
+    Fewer than `machines` where limits and quotas allow no more.
     """
-    room, out = dict(requirements.limits.obtainable), list[tuple[Candidate, int]]()
-    for quote in quotes:
-        known = room.get(quote.group)
-        taken = machines if known is None or quote is quotes[-1] else min(machines, int(known // quote.gpus))
-        if quote.at_most is not None:
-            taken = min(taken, quote.at_most)
+    limits = requirements.limits
+    left = min(machines, limits.machines or machines)
+    counts = [0] * len(quotes)
+    for number in range(len(quotes)):
+        added = min(left, _room(quotes, counts, number, limits)) if left else 0
+        counts[number], left = counts[number] + added, left - added
+    beyond = replace(limits, obtainable={})
+    for number in reversed(range(len(quotes))):
+        added = min(left, _room(quotes, counts, number, beyond)) if left else 0
+        counts[number], left = counts[number] + added, left - added
+    return list(zip(quotes, counts, strict=True))
+
+
+def _room(quotes: Sequence[Candidate], counts: Sequence[int], number: int, limits: FleetLimits) -> int:
+    """How many more machines of a quote there may be, beside so many of each."""
+    quote, most = quotes[number], inf
+    own, vcpus = quote.group, vcpu_group(quote) if limits.vcpus else None
+    taken = list(zip(quotes, counts, strict=True))
+    gpus = sum(n * one.gpus for one, n in taken if one.group == own)
+    for known in (limits.obtainable.get(own), limits.quota.get(own)):
         if known is not None:
-            room[quote.group] = max(0, known - ceil(taken * quote.gpus))
-        out.append((quote, taken))
-        machines -= taken
-    return out if machines == 0 else None
+            most = min(most, (known - gpus) // quote.gpus)
+    if limits.per_region is not None and quote.cloud != "local":
+        most = min(most, limits.per_region - sum(n for one, n in taken if one.group[:2] == own[:2]))
+    if vcpus is not None and vcpus in limits.vcpus:
+        used = sum(n * (one.vcpus or 0) for one, n in taken if vcpu_group(one) == vcpus)
+        most = min(most, (limits.vcpus[vcpus] - used) // quote.vcpus) if quote.vcpus else 0
+    if quote.at_most is not None:
+        most = min(most, quote.at_most - counts[number])
+    return MOST_MACHINES if most == inf else max(0, int(most))
 
 
 def usd_above(made: Estimate, chosen: Estimate) -> Decimal | None:

@@ -13,7 +13,8 @@ from launcher.errors import Infeasible
 from launcher.format import duration, money, plural, some_of
 from launcher.jobs.job import Job, Steer, deadline_of, load, steer_of
 from launcher.money import SECONDS_PER_HOUR, decimal_of_float
-from launcher.planning.estimates.estimate import Candidate, Estimate
+from launcher.planning.estimates.estimate import Candidate, Estimate, tail_seconds
+from launcher.planning.estimates.launching import TEARDOWN_SECONDS
 from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
 from launcher.planning.optimizer.search import Requirements
 from launcher.planning.saved.saved_plan import SavedPlan
@@ -69,8 +70,10 @@ def steering_plan(
     usd = UsdQuantiles(None, None, None)
     hours = None
     if forecast is not None:
-        usd = _usd(forecast, chosen, egress)
+        least = _least(envelope, candidates, requirements)
+        usd = _usd(forecast, chosen, egress, least[0])
         hours = _hours(forecast, envelope, requirements, chosen)
+        hours = None if hours is None else _not_sooner(hours, least[1])
     found = SteeringPlan(
         policy=policy,
         usd=usd,
@@ -214,16 +217,56 @@ def _egress_at_most(
     return dearest * decimal_of_float(requirements.tokens.mid)
 
 
-def _usd(forecast: Forecast, chosen: Estimate, egress: Decimal) -> UsdQuantiles:
+def _least(
+    envelope: Envelope, candidates: Sequence[Candidate], requirements: Requirements
+) -> tuple[Decimal, HoursQuantiles]:
+    """USD of one machine that starts, does all the work and ends, where that is the cheapest; hours of all at once.
+
+    The forecast counts tokens, of which a tiny job has next to none: it still waits for a controller and pays a start.
+    """
+    kinds = {(k.cloud, k.region, k.zone, k.instance_type, k.spot) for k in envelope.kinds}
+    rented = [c for c in candidates if (c.cloud, c.region, c.zone, c.instance_type, c.spot) in kinds]
+    tokens = requirements.tokens.mid
+    usd = min(
+        (c.usd_per_hour or Decimal(0))
+        * decimal_of_float(
+            (tokens / c.tokens_per_second.mid + c.cold_start.mid + tail_seconds(c) + TEARDOWN_SECONDS)
+            / SECONDS_PER_HOUR
+        )
+        for c in rented
+    )
+    soonest = min(rented, key=lambda c: c.ahead.mid + c.cold_start.mid)
+    work = tokens / (max(c.tokens_per_second.mid for c in rented) * envelope.machines)
+    low, middle, high = (
+        (ahead + start + tail_seconds(soonest) + work) / SECONDS_PER_HOUR
+        for ahead, start in (
+            (soonest.ahead.low, soonest.cold_start.low),
+            (soonest.ahead.mid, soonest.cold_start.mid),
+            (soonest.ahead.high, soonest.cold_start.high),
+        )
+    )
+    return usd, HoursQuantiles(low, middle, high)
+
+
+def _not_sooner(hours: HoursQuantiles, least: HoursQuantiles) -> HoursQuantiles:
+    return HoursQuantiles(
+        round(max(hours.p10, least.p10), 4),
+        round(max(hours.p50, least.p50), 4),
+        round(max(hours.p90, least.p90), 4),
+    )
+
+
+def _usd(forecast: Forecast, chosen: Estimate, egress: Decimal, least: Decimal) -> UsdQuantiles:
     """Dollars of the machines by the forecast, and what the plan adds for the whole run: storage, egress, controller.
 
     The forecast knows how much spot there may be and how fast machines are; the planned fleet knows the spread of its
     speed, start, preemption and prices. Both hold the speed, so the wider of the two is said. Egress is that of the
-    planned fleet at P50, and `egress`, of the dearest place that may be rented, at P90.
+    planned fleet at P50, and `egress`, of the dearest place that may be rented, at P90. `least` is what the machines
+    cost at P50 at least.
     """
     beside = _beside(chosen.items)
     moved = max(Decimal(0), egress - (chosen.items.get("egress") or Decimal(0)))
-    p50 = forecast.usd_to_finish_p50 + beside
+    p50 = max(forecast.usd_to_finish_p50, least) + beside
     up = _log_ratio(forecast.usd_to_finish_p90 + beside + moved, p50)
     down = _log_ratio(p50, forecast.usd_to_finish_p10 + beside)
     if chosen.usd is not None:

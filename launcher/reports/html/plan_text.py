@@ -4,20 +4,16 @@ Knows the plan, and no page. A foreign name may have any length: it is cut.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from launcher.format import compact, count, plain, plural, signed_money
-from launcher.jobs.job import JobLimits
-from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.saved.saved_alternatives import GroupSummary, SingleTypeFleet
 from launcher.planning.saved.saved_plan import (
     CorpusFigures,
     HoursQuantiles,
     MachineGroup,
     QuotaNeed,
-    SavedPlan,
     UsdQuantiles,
 )
 from launcher.reports.html.elements import Markup, join, tag
@@ -26,13 +22,6 @@ SHOWN_GROUPS = 3  # of a fleet in one cell
 SHOWN_LETTERS = 200  # of a name
 
 MachineType = MachineGroup | GroupSummary | SingleTypeFleet
-
-
-def deadline_hours(plan: SavedPlan, limits: JobLimits) -> float | None:
-    """Hours from the making of the plan to the deadline; None if there is none."""
-    if limits.deadline_at is None:
-        return limits.deadline_hours
-    return (datetime.fromisoformat(limits.deadline_at) - plan.created).total_seconds() / SECONDS_PER_HOUR
 
 
 def interval(profile: CorpusFigures, name: str, text: Callable[[float], str] = compact) -> str:

@@ -40,7 +40,6 @@ from launcher.reports.html.plan_page.plan_job import (
 )
 from launcher.reports.html.plan_page.plan_steering import steering_section
 from launcher.reports.html.plan_text import (
-    deadline_hours,
     interval,
     is_local,
     machine,
@@ -53,6 +52,7 @@ from launcher.reports.html.plan_text import (
 from launcher.reports.html.svg.charts import key, parts_bar, pattern_defs
 from launcher.reports.plans import store_costs
 from launcher.reports.plans.compared import Sentence, comparisons
+from launcher.reports.plans.missed_limits import deadline_hours
 from launcher.reports.plans.price_notes import discount_lines, place_price_age, place_price_note
 from launcher.reports.plans.steering_lines import is_steered
 
@@ -91,7 +91,7 @@ def plan_page(plan: SavedPlan, css: str | None = None) -> str:
         _list("Your discounts", "They are in the prices.", discount_lines(plan)),
         _list("What is not priced", "None of this is in the dollars.", plan.not_priced),
         _stores(plan),
-        types_section(plan),
+        types_section(plan, job.limits),
         lengths_section(plan),
         prices_section(plan),
     )

@@ -15,7 +15,6 @@ from launcher.planning.saved.saved_plan import HoursQuantiles, MachineGroup, Sav
 from launcher.reports.html.elements import Section, folded, section, shown_of, table
 from launcher.reports.html.plan_text import (
     between,
-    deadline_hours,
     extra_cost,
     fleet,
     is_local,
@@ -27,6 +26,7 @@ from launcher.reports.html.plan_text import (
 )
 from launcher.reports.html.svg.charts import both_widths
 from launcher.reports.html.svg.frontier_chart import FleetPoint, draw_frontier
+from launcher.reports.plans.missed_limits import deadline_hours, missed_limits
 
 SHOWN_APIS = 15  # those that could be meant
 OPEN_TYPES = 12  # the others are folded away
@@ -141,7 +141,7 @@ def hosted_section(plan: SavedPlan) -> Section:
     return section("Hosted APIs", note, made, kind="long")
 
 
-def types_section(plan: SavedPlan) -> Section:
+def types_section(plan: SavedPlan, limits: JobLimits) -> Section:
     """Each GPU, machine size, cloud and purchase kind doing all the work alone."""
     rows = [
         (
@@ -150,7 +150,7 @@ def types_section(plan: SavedPlan) -> Section:
             count(kind.machines),
             money(kind.usd_per_hour),
             rate(kind.tokens_per_second),
-            hours_text(kind.hours.p50),
+            with_detail(hours_text(kind.hours.p50), missed_limits(plan, limits, kind)),
             with_detail(least_money(kind.usd.p50, kind.unpriced), between(kind.usd, money)),
             money(kind.usd_per_million_tokens),
         )
@@ -163,7 +163,7 @@ def types_section(plan: SavedPlan) -> Section:
         *("Time", "Dollars", "$ per 1M tokens"),
     )
     note = (
-        "Each machine type doing all the work, as many as the deadline needs, with no limit on their number. "
+        "Each machine type doing all the work: as many as the deadline needs, or as limits and quotas allow. "
     )
     note += shown_of(len(rows), len(plan.kinds), "types")
     made = [table("Machines alone", columns, rows[:OPEN_TYPES], left={1})]

@@ -7,7 +7,6 @@ from launcher.jobs.job import Job, JobChunking
 from launcher.planning.saved.saved_plan import CorpusFigures, SavedPlan
 from launcher.reports.html.elements import Markup, Section, section, shown_of, table
 from launcher.reports.html.plan_text import (
-    deadline_hours,
     in_brackets,
     interval,
     purchase,
@@ -15,6 +14,7 @@ from launcher.reports.html.plan_text import (
     spaced,
 )
 from launcher.reports.html.report_page.report_texts import length_figures_section
+from launcher.reports.plans.missed_limits import deadline_hours
 from launcher.reports.report_json import length_figures
 
 SHOWN_QUOTAS = 100  # rows that a person still reads; beyond, the page says how many

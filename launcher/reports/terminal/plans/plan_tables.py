@@ -6,9 +6,11 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.format import count, hours_text, least_money, money, plain, rate, signed_money
+from launcher.jobs.job import load
 from launcher.planning.saved.saved_alternatives import AlternativeFleet, FrontierPoint, SingleTypeFleet
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.plans import store_costs
+from launcher.reports.plans.missed_limits import missed_limits
 from launcher.reports.terminal.plans.plan_words import REGION_LETTERS, fleet_text, instead_text, machine_text
 
 MODEL_LETTERS = 40
@@ -56,13 +58,15 @@ def types_table(plan: SavedPlan) -> RenderableType:
     table = columns_table(
         "alone", "cheapest place", "n", "tok/s each", "time", "dollars", "$ / 1M tokens", words=2
     )
+    limits = load(plan.work.job).limits
     for kind in plan.kinds[:SHOWN_FLEETS]:
+        time, missed = hours_text(kind.hours.p50), missed_limits(plan, limits, kind)
         table.add_row(
             machine_text(kind),
             f"{kind.cloud} {plain(kind.region)[:REGION_LETTERS]} {'spot' if kind.spot else 'on-demand'}",
             count(kind.machines),
             speed_text(kind.tokens_per_second),
-            hours_text(kind.hours.p50),
+            f"{time} ({missed})" if missed else time,
             _dollars(kind),
             money(kind.usd_per_million_tokens),
         )

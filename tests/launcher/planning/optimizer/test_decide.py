@@ -19,7 +19,7 @@ from launcher.errors import Infeasible
 from launcher.planning.estimates.estimate import NO_CHARGES, Allocation, Candidate, RunCharges, known_total
 from launcher.planning.optimizer.decide import Alternative, Decision, decide, single_type_fleet
 from launcher.planning.optimizer.infeasible import round_duration_up
-from launcher.planning.optimizer.market import TokenDemand, market_of
+from launcher.planning.optimizer.market import TokenDemand, market_of, vcpu_group
 from launcher.planning.optimizer.search import Requirements, estimate_fleet, rank_usd
 from launcher.planning.optimizer.solver import GAP
 from launcher.planning.optimizer.thresholds import least_hours, least_slow_cost
@@ -27,6 +27,7 @@ from launcher.throughput.spread import Spread
 from tests.support.candidates import candidate, candidates, free, groups, sure
 
 WORK = 3.6e6  # tokens that the plain kind does in an hour
+TAIL = 60 / 3_600  # hours of the last shard
 UNSURE = Spread(500, 1_000, 2_000)
 CHARGES = RunCharges(Decimal(1), Decimal("0.2"))
 LAW = 1 + GAP + 0.005  # the solver's gap, and half a per cent
@@ -569,6 +570,43 @@ def test_single_type_fleet_has_the_machines_that_the_deadline_needs_at_the_slow_
     found = single_type_fleet([free(tokens_per_second=UNSURE)], requirements(10 * WORK, 2 + 60 / 3_600))
     assert found is not None
     assert found.machines == 10
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"machines_per_region": 3}, {"a": 3, "b": 3}),
+        ({"machines": 4}, {"a": 4}),
+        ({"quota": {free(region="a").group: 2, free(region="b").group: 5}}, {"a": 2, "b": 5}),
+        ({"quota": {free(region="a").group: 0, free(region="b").group: 2}}, {"b": 2}),
+    ],
+)  # fmt: skip
+def test_single_type_fleet_has_no_more_machines_than_the_job_allows(
+    limits: dict[str, Any], expected: dict[str, int]
+) -> None:
+    """Ten are needed in time; with fewer it takes longer, and its hours say so."""
+    quotes = [free(region="a"), free(region="b", usd_per_hour=Decimal(2))]
+    found = single_type_fleet(quotes, requirements(10 * WORK, 1 + TAIL, **limits))
+    assert found is not None
+    assert {one.candidate.region: one.machines for one in found.allocations} == expected
+    assert found.hours.mid == pytest.approx(10 / sum(expected.values()) + 30 / 3_600)
+
+
+def test_single_type_fleet_keeps_a_quota_in_vcpus() -> None:
+    quotes = [
+        free(cloud="aws", region=region, instance_type="g6.xlarge", vcpus=4, spot=True)
+        for region in ("a", "b")
+    ]
+    group = vcpu_group(quotes[0])
+    assert group is not None
+    vcpus = {group: 11, (group[0], "b", *group[2:]): 4}
+    found = single_type_fleet(quotes, requirements(10 * WORK, 1 + TAIL, vcpus=vcpus))
+    assert found is not None
+    assert [one.machines for one in found.allocations] == [2, 1]
+
+
+def test_type_that_the_quota_leaves_nothing_of_makes_no_fleet() -> None:
+    assert single_type_fleet([free()], requirements(WORK, 2, quota={free().group: 0})) is None
 
 
 def test_single_type_fleet_is_one_machine_without_a_deadline() -> None:

@@ -133,3 +133,20 @@ def test_a_promise_of_deadline_and_budget_that_is_too_dear_is_refused_with_the_p
     assert late is not None
     assert late.chance_over_budget is not None
     assert late.chance_over_budget > 0.5
+
+
+def test_a_tiny_job_pays_and_waits_for_one_start() -> None:
+    """Ten tokens: 3 minutes for the controller, 5 for a machine, half a shard; the machine ends a minute later."""
+    net = replace(NET, ahead=Spread(120, 180, 300), cold_start=Spread(200, 300, 500))
+    requirements = Requirements(tokens=sure(10), charges=NO_CHARGES, deadline_hours=1.0)
+    chosen = estimate_fleet([Allocation(net, 1, 10)], requirements)
+    found = steering_plan(job(deadline_hours=1.0), [net], requirements, chosen, NOW)
+    assert found is not None
+    _, p50, p90 = known(found)
+    assert float(p50) == pytest.approx((300 + 30 + 60) / 3_600, rel=1e-3)  # at a dollar an hour
+    assert p90 > p50
+    hours = found.hours
+    assert hours is not None
+    assert hours.p10 == pytest.approx((120 + 200 + 30) / 3_600, abs=1e-3)
+    assert hours.p50 == pytest.approx((180 + 300 + 30) / 3_600, abs=1e-3)
+    assert hours.p90 == pytest.approx((300 + 500 + 30) / 3_600, abs=1e-3)
