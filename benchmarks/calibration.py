@@ -98,7 +98,7 @@ def _dear(traces: TraceSet) -> TraceSet:
 
 def first_forecast(scenario: Scenario, market: Market) -> Forecast:
     """What the policy forecasts at its first look, before any machine was asked for."""
-    policy = SteeredPolicy(scenario)
+    policy = SteeredPolicy(scenario, with_forecast=True)
     policy.decide(
         Observation(
             seconds=0.0,

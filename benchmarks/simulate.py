@@ -283,7 +283,7 @@ def look_seconds(machines: int = 400, looks: int = 20) -> dict[str, float]:
     simulate_run(scenario, market.market(scenario, 0), recorder, _random(0))
     if recorder.most is None:
         raise SystemExit("the run had no look")
-    policy = SteeredPolicy(scenario)
+    policy = SteeredPolicy(scenario, with_forecast=True)
     policy.decide(recorder.most)
     started = time.process_time()
     for _ in range(looks):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -89,8 +90,13 @@ class Place:
     @property
     def infra(self) -> str:
         """SkyPilot's `infra`: cloud/region/zone, without a zone that cannot be requested."""
-        zone = None if self.zone is None or ZONE_ID.fullmatch(self.zone) else self.zone
-        return "/".join(part for part in (self.cloud, self.region, zone) if part)
+        return _infra(self.cloud, self.region, self.zone)
+
+
+@lru_cache(maxsize=10_000)  # the launcher names hundreds of places at every look
+def _infra(cloud: str, region: str, zone: str | None) -> str:
+    zone = None if zone is None or ZONE_ID.fullmatch(zone) else zone
+    return "/".join(part for part in (cloud, region, zone) if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from launcher.simulator.replayed_cloud import (
 )
 from launcher.simulator.scenario import RUN_NAME, Scenario
 from launcher.steering.orders import Order
+from launcher.steering.situation import Steering
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # when every simulated run begins
 QUIET_SECONDS = 300.0  # until the next look of a policy that names none, where nothing happens
@@ -101,6 +102,9 @@ def fleet_view(
     groups: Sequence[FleetGroup],
     observation: Observation,
     failures: Sequence[PlacementFailure] = (),
+    *,
+    steering: Steering | None = None,
+    draining: bool = False,
 ) -> FleetView:
     """What the product's `step` would see of this run."""
     shards = max(1, round(scenario.tokens / scenario.shard_tokens))
@@ -111,13 +115,14 @@ def fleet_view(
         workers=[machine_view(scenario, machine, observation.seconds) for machine in observation.machines],
         shards=shards,
         done=min(done, shards - 1),  # a look is only taken while work is left
-        draining=False,
+        draining=draining,
         spent=usd(observation.spent),
         committed=usd(observation.committed),
         budget=scenario.budget,
         tokens_left=observation.tokens_left,
         failures=failures,
         taken=observation.ended,
+        steering=steering,
     )
 
 

@@ -1,7 +1,7 @@
 """The product's steered policy in a simulation: its own `course`, fed with what a launcher would know. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.fleet.scheduling.policy import course
@@ -37,6 +37,7 @@ class SteeredPolicy:
     scenario: Scenario
     policy: str = AUTOPILOT
     when_short: WhenShort = WhenShort.LATE
+    with_forecast: bool = False  # of each course: no order depends on it
     groups: Sequence[FleetGroup] = field(init=False)
     known: dict[PlaceKey, Belief] = field(default_factory=dict[PlaceKey, Belief])
     paces: dict[str, Speed] = field(default_factory=dict[str, Speed])
@@ -50,12 +51,14 @@ class SteeredPolicy:
         """The orders of the product's `course`."""
         now = moment(observation.seconds)
         self.known = beliefs.learn(self.known, self._answers(observation.answers))
-        view = replace(
-            fleet_view(self.scenario, self.groups, observation),
+        view = fleet_view(
+            self.scenario,
+            self.groups,
+            observation,
             steering=self.steering(observation),
             draining=self.stopped,
         )
-        self.last = found = course(view, now)
+        self.last = found = course(view, now, with_forecast=self.with_forecast)
         self.stopped = self.stopped or found.stop
         if found.next_look is not None:
             quiet = (found.next_look - now).total_seconds()

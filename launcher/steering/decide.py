@@ -14,7 +14,7 @@ from launcher.money import decimal_of_float
 from launcher.steering import beliefs
 from launcher.steering.budget_rules import BudgetRules, affordable, burn_until_next_look, rules_of
 from launcher.steering.canary import start_canary
-from launcher.steering.course import BudgetPressure, Course, Decision
+from launcher.steering.course import BudgetPressure, Course, Decision, Forecast
 from launcher.steering.forecast import Money, Outlook, dollars, forecast
 from launcher.steering.level import MANY, Level, level_of, machines_wanted
 from launcher.steering.moves import end_dear, move, per_million, seconds_of_the_rest, trim
@@ -55,8 +55,8 @@ class Verdict:
     releases: tuple[Release, ...] = ()
 
 
-def decide(situation: Situation) -> Verdict:
-    """What to do now, and why."""
+def decide(situation: Situation, *, with_forecast: bool = True) -> Verdict:
+    """What to do now, and why. `with_forecast` False leaves the forecast out: no order depends on it."""
     current = Reconciliation.of(situation)
     _give_up_refused(current)
     deadline = current.steering.deadline
@@ -77,8 +77,12 @@ def decide(situation: Situation) -> Verdict:
         missing = _rent(current, level, net, rules, money)
     elif situation.machines:
         current.decisions.append(Decision("stop", rules.why, count=len(situation.machines)))
+    expected = None
+    if with_forecast:
+        outlook = _outlook(current, level, net)
+        expected = forecast(level, net, money, outlook, seconds_left)
     return Verdict(
-        course=_course(current, level, net, rules, money, missing),
+        course=_course(current, level, net, rules, money, missing, expected),
         asks=tuple(Ask(number, count) for number, count in current.asks.items() if count),
         releases=tuple(current.releases),
     )
@@ -250,15 +254,8 @@ def _course(
     rules: BudgetRules,
     money: Money,
     missing: int,
+    expected: Forecast | None,
 ) -> Course:
-    deadline = current.steering.deadline
-    expected = forecast(
-        level,
-        net,
-        money,
-        _outlook(current, level, net),
-        None if deadline is None else (deadline - current.now).total_seconds(),
-    )
     targets = tuple(sorted((number, count) for number, count in current.room.held.items() if count > 0))
     return Course(
         at=current.now,

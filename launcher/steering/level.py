@@ -1,6 +1,7 @@
 """The market at one look: spot places as sources, their supply, and the level that a token may cost. Pure."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf, sqrt
 
 from launcher.steering.reconciliation import Reconciliation
@@ -22,7 +23,7 @@ TAKE_FACTOR = 1.03  # a place is taken whose token costs so many times the level
 MANY = 1_000  # machines, where nothing else bounds them
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `worse` is kept
 class Level:
     """`price` is the shadow price V in USD a token, `on_demand` the price of the cheapest machine on demand.
 
@@ -32,7 +33,6 @@ class Level:
 
     sources: tuple[Source, ...]  # the cheapest first
     found: tuple[Supply, ...]  # of the first 1, 2, … sources
-    worse: tuple[Supply, ...]  # the same, if all places turn out worse than believed
     price: float | None
     on_demand: float | None
     seconds_left: float
@@ -44,6 +44,11 @@ class Level:
         """Whether a spot machine costs less a token than one on demand."""
         dearest = inf if self.on_demand is None else self.on_demand
         return any(source.usd_per_token < dearest for source in self.sources)
+
+    @cached_property
+    def worse(self) -> list[Supply]:
+        """The supplies if all places turn out worse than believed: what forecasts hold, and no price does."""
+        return supplies(self.sources, self.most, self.seconds_left, worse=True)
 
     def is_worth(self, source: Source) -> bool:
         """Whether a machine of this source costs hardly more a token than the level, and less than on demand."""
@@ -83,8 +88,7 @@ def level_of(
         price = min(
             price, max(ceiling, cheapest_spot)
         )  # a run that cannot be paid for goes on as cheaply as it can
-    worse = supplies(sources, most, weighed, worse=True)
-    return Level(tuple(sources), tuple(found), tuple(worse), price, cheapest, max(0.0, weighed), most, listed)
+    return Level(tuple(sources), tuple(found), price, cheapest, max(0.0, weighed), most, listed)
 
 
 def most_machines(current: Reconciliation, kinds: list[Kind]) -> int:

@@ -39,8 +39,13 @@ class Source:
     settling: float
     falls: float  # an hour
     returns: float
-    cautious_up: float = 0.0  # mean chance that it has machines, if it turns out worse than believed
+    belief: Belief = beliefs.UNKNOWN
     bound: int | None = None  # machines that it had at most when it was asked for more
+
+    def cautious_up(self, seconds: float) -> float:
+        """The mean chance that it has machines over so many seconds, if it turns out worse than believed."""
+        worse = beliefs.cautious_rates(self.falls, self.returns, self.belief)
+        return beliefs.mean_chance_up(*worse, self.up_now, max(0.0, seconds) / SECONDS_PER_HOUR)
 
     def is_full(self, held: int) -> bool:
         """Whether it had no more machines than are held there."""
@@ -63,7 +68,6 @@ def source_of(kind: Kind, belief: Belief, held: int, now: datetime, seconds_left
     falls, returns = beliefs.rates(belief, held=held, now=now)
     up_now = beliefs.chance_up_now(belief, now, held=held)
     hours = max(0.0, seconds_left) / SECONDS_PER_HOUR
-    worse = beliefs.cautious_rates(falls, returns, belief)
     most = kind.cap if belief.most is None else max(1, held, min(kind.cap, belief.most))
     return Source(
         kind=kind,
@@ -75,7 +79,7 @@ def source_of(kind: Kind, belief: Belief, held: int, now: datetime, seconds_left
         settling=settling(falls, returns, hours),
         falls=falls,
         returns=returns,
-        cautious_up=beliefs.mean_chance_up(*worse, up_now, hours),
+        belief=belief,
         bound=belief.most,
     )
 
@@ -116,7 +120,7 @@ def supplies(
     before = tokens = rate = settling = 0.0
     found = list[Supply]()
     for source in sources:
-        up = source.cautious_up if worse else source.up
+        up = source.cautious_up(seconds_left) if worse else source.up
         chances = _with_place(chances, up, min(source.machines, machines), machines)
         mean = square = 0.0
         for count, chance in chances.items():

@@ -31,6 +31,7 @@ from launcher.fleet.scheduling.slots import (
     refused_machines,
     slot_given_up,
     slot_targets,
+    taken_numbers,
 )
 from launcher.fleet.scheduling.states import ALIVE, Phase
 from launcher.fleet.scheduling.steered import lost_machines, orders_of, situation_of, with_ending
@@ -72,10 +73,11 @@ def is_steered(view: FleetView) -> bool:
     return rented and view.steering is not None and view.steering.policy != STATIC
 
 
-def course(view: FleetView, now: datetime) -> Course:
+def course(view: FleetView, now: datetime, *, with_forecast: bool = True) -> Course:
     """What steering decides now, and why; without steering, the static orders alone.
 
     A run that drains or ends has no forecast: the budget presses as before, or is in conflict where it is used up.
+    `with_forecast` False leaves it out of every course: no order depends on it.
     """
     if view.steering is None or not is_steered(view):
         return Course(now, orders=tuple(step(view, now)))
@@ -85,9 +87,11 @@ def course(view: FleetView, now: datetime) -> Course:
         return Course(now, budget_pressure, orders=tuple(closing))
     orders = lost_machines(view, now)
     ended = {order.name for order in orders if isinstance(order, End)}
-    rest = replace(view, workers=[with_ending(w) if w.name in ended else w for w in view.workers])
+    rest = view
+    if ended:
+        rest = replace(view, workers=[with_ending(w) if w.name in ended else w for w in view.workers])
     situation = situation_of(rest, view.steering, now)
-    verdict = decide(situation)
+    verdict = decide(situation, with_forecast=with_forecast)
     found = tuple(_drain(view)) if verdict.course.stop else (*orders, *orders_of(rest, verdict, now))
     return replace(verdict.course, orders=found, situation=situation)
 
@@ -126,7 +130,7 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
     coming = _coming(view, now)
     rate = sum(groups[w.group].tokens_per_second or 0.0 for w in alive if w.group in groups)
     bound = Decimal(0)  # what the machines of these orders cost before they are of use
-    targets = slot_targets(view)
+    targets, taken = slot_targets(view), taken_numbers(view.taken)
     for group in view.groups:
         for slot in range(targets[group.number]):
             mine = past.get(group.number, {}).get(slot, [])
@@ -143,7 +147,7 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
                 coming[places[0].infra] += 1
             bound += start_usd(group)
             beginning = f"{group.name}{slot}-"
-            name = f"{beginning}{next_number(mine, view.taken, beginning)}"
+            name = f"{beginning}{next_number(mine, taken, beginning)}"
             orders.append(Start(slot, name, group.number, places))
             left -= group.workers
             rate += group.tokens_per_second or 0.0

@@ -1,6 +1,7 @@
 """Slots of a group: which are free, when the next machine may start and under which name, when one is given up. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -45,16 +46,17 @@ def slot_given_up(past: Sequence[MachineView], *, rented: bool = False) -> bool:
 
 def group_given_up(view: FleetView, group: FleetGroup) -> bool:
     """Whether so many machines of a rented group could not work, and none could, that more would only cost money."""
-    if not group.rented:
-        return False
-    failed = sum(
-        1
-        for w in view.workers
-        if w.state == MachineState.FAILED and w.group == group.number and not w.earlier
-    )
-    if failed < MAX_GROUP_FAILURES:
-        return False
-    return not any(w.shards for w in view.workers if w.group == group.number and not w.earlier)
+    return group.number in groups_given_up(view)
+
+
+def groups_given_up(view: FleetView) -> frozenset[int]:
+    """The numbers of all groups that are given up (`group_given_up`), in one pass over the machines."""
+    failed = Counter(w.group for w in view.workers if w.state == MachineState.FAILED and not w.earlier)
+    many = {number for number, count in failed.items() if count >= MAX_GROUP_FAILURES}
+    if not many:
+        return frozenset()
+    many -= {w.group for w in view.workers if w.shards and not w.earlier}
+    return frozenset(group.number for group in view.groups if group.rented and group.number in many)
 
 
 def may_start(past: Sequence[MachineView], now: datetime, *, rented: bool = False) -> bool:
@@ -118,9 +120,21 @@ def by_group(workers: Iterable[MachineView]) -> dict[int, dict[int, list[Machine
     return found
 
 
-def next_number(past: Sequence[MachineView], taken: Collection[str], beginning: str) -> int:
-    """The number of the slot's next machine: above all earlier ones, also where this ledger does not know them all."""
+def next_number(past: Sequence[MachineView], taken: Mapping[str, int], beginning: str) -> int:
+    """The number of the slot's next machine: above all earlier ones, also where this ledger does not know them all.
+
+    `taken`: what `taken_numbers` found in the names of machines of other launchers.
+    """
     known = [int(worker.name.rpartition("-")[2]) for worker in past]
-    others = (name.removeprefix(beginning) for name in taken if name.startswith(beginning))
-    known += [int(number) for number in others if number.isascii() and number.isdigit()]
-    return 1 + max(known, default=-1)
+    return 1 + max([*known, taken.get(beginning, -1)])
+
+
+def taken_numbers(taken: Collection[str]) -> dict[str, int]:
+    """The highest number of each beginning of a name that was used before: `run-l0m3-` of `run-l0m3-2`."""
+    found: dict[str, int] = {}
+    for name in taken:
+        beginning, dash, number = name.rpartition("-")
+        if dash and number.isascii() and number.isdigit():
+            key = beginning + dash
+            found[key] = max(found.get(key, -1), int(number))
+    return found

@@ -8,11 +8,12 @@ from itertools import chain, islice
 from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
 from launcher.fleet.scheduling.slots import (
     by_group,
-    group_given_up,
+    groups_given_up,
     may_start,
     next_number,
     occupies_slot,
     refused_machines,
+    taken_numbers,
 )
 from launcher.fleet.scheduling.states import ALIVE, Phase
 from launcher.ledger.records import MachineState
@@ -28,7 +29,8 @@ Past = Mapping[int, Mapping[int, Sequence[MachineView]]]  # machines by group an
 
 def situation_of(view: FleetView, steering: Steering, now: datetime) -> Situation:
     """What steering decides by."""
-    groups = [g for g in view.groups if g.rented and g.tokens_per_second and not group_given_up(view, g)]
+    given_up = groups_given_up(view)
+    groups = [g for g in view.groups if g.rented and g.tokens_per_second and g.number not in given_up]
     past = by_group(view.workers)
     return Situation(
         now=now,
@@ -124,7 +126,7 @@ def lost_machines(view: FleetView, now: datetime) -> list[Order]:
     """
     orders: list[Order] = [End(worker.name, HAD_NONE) for worker in refused_machines(view, now)]
     refused = {order.name for order in orders if isinstance(order, End)}
-    given_up = {group.number for group in view.groups if group_given_up(view, group)}
+    given_up = groups_given_up(view)
     for worker in view.workers:
         if worker.state not in ALIVE or worker.name in refused:
             continue
@@ -146,24 +148,27 @@ def with_ending(worker: MachineView) -> MachineView:
 def orders_of(view: FleetView, verdict: Verdict, now: datetime) -> list[Order]:
     """The orders that carry a verdict out: machines get slots and names."""
     groups = {group.number: group for group in view.groups}
-    past = by_group(view.workers)
     orders = [_release(release) for release in verdict.releases]
-    for ask in verdict.asks:
-        orders += _starts(view, groups[ask.kind], ask, past, now)
+    if verdict.asks:
+        past = by_group(view.workers)
+        beginnings = tuple(groups[ask.kind].name for ask in verdict.asks)
+        taken = taken_numbers([name for name in view.taken if name.startswith(beginnings)])
+        for ask in verdict.asks:
+            orders += _starts(groups[ask.kind], ask, past, taken, now)
     return orders
 
 
 def _starts(
-    view: FleetView,
     group: FleetGroup,
     ask: Ask,
     past: Past,
+    taken: Mapping[str, int],
     now: datetime,
 ) -> list[Order]:
     orders = list[Order]()
     for slot in _free_slots(group, past, now, ask.count):
         beginning = f"{group.name}{slot}-"
-        number = next_number(past.get(group.number, {}).get(slot, []), view.taken, beginning)
+        number = next_number(past.get(group.number, {}).get(slot, []), taken, beginning)
         orders.append(Start(slot, f"{beginning}{number}", group.number, group.places[:1]))
     return orders
 

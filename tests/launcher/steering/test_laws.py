@@ -93,6 +93,13 @@ def test_same_situation_gives_the_same_verdict(found: Situation) -> None:
     assert decide(found) == decide(replace(found, machines=list(found.machines)))
 
 
+@given(situations())
+def test_no_order_depends_on_the_forecast(found: Situation) -> None:
+    verdict, plain = decide(found), decide(found, with_forecast=False)
+    assert (plain.asks, plain.releases) == (verdict.asks, verdict.releases)
+    assert plain.course == replace(verdict.course, forecast=None)
+
+
 # Invariant 3 of docs/steering.md
 @given(situations())
 def test_limits_and_quotas_hold_at_every_look(found: Situation) -> None:

@@ -202,3 +202,10 @@ def test_machine_with_a_shard_is_not_refused_for_its_time_alone() -> None:
     works, waits = (machine(EAST, slot, Phase.WAITING, shards=shards) for slot, shards in ((0, 1), (1, 0)))
     assert refused_machines(view([works, waits]), late) == [waits]
     assert refused_machines(view([works]), NOON + 2.5 * PATIENCE) == [works]
+
+
+def test_names_that_other_launchers_used_are_not_given_again() -> None:
+    used = ["r-l0m0-0", "r-l0m0-11", "r-l0m0-2", "r-l0m1-x", "r-l0m1-\u00b2", "r-l0m10-7", "other"]
+    names = {order.name for order in step(view(taken=used), NOON) if isinstance(order, Start)}
+    assert {"r-l0m0-12", "r-l0m1-0"} <= names
+    assert not names & set(used)
