@@ -55,7 +55,7 @@ class TracedMachine:
     up: datetime | None = None
     ended: datetime | None = None
     taken: bool = False
-    refused: bool = False
+    refused: datetime | None = None  # when its place first said that it has none
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -78,22 +78,24 @@ class TracedBackend:
     machines: dict[str, TracedMachine] = field(default_factory=dict[str, TracedMachine])
     most: int = 0
     killed: int = 0
+    looks: list[datetime] = field(default_factory=list[datetime])  # when the launcher asked how machines are
 
     def refresh(self) -> None:
         """Let the trace happen up to now."""
         now = self.clock()
+        self.looks.append(now)
         for name, machine in self.machines.items():
             process = machine.process
             if machine.held and process is not None and process.poll() is not None:
                 machine.ended = now
             waits = machine.up is None and machine.ended is None and now - machine.requested >= ANSWER
-            if waits and self._held(machine.place) < self._there(machine.place, now):
+            if waits and self._held(machine.place) < self.machines_there(machine.place, now):
                 self._bring_up(name, machine, now)
             elif waits:
-                machine.refused = True
+                machine.refused = machine.refused or now
         for place in self.trace:
             held = [m for m in self.machines.values() if m.place == place and m.held]
-            for machine in held[self._there(place, now) :]:
+            for machine in held[self.machines_there(place, now) :]:
                 self._take(machine)
         self.most = max(self.most, sum(m.held for m in self.machines.values()))
 
@@ -133,7 +135,7 @@ class TracedBackend:
         if machine.taken:
             return MachineStatus(Phase.RECOVERING, site=machine.site, up=machine.up)
         if machine.up is None:
-            return MachineStatus(Phase.WAITING, refused=machine.refused)
+            return MachineStatus(Phase.WAITING, refused=machine.refused is not None)
         return MachineStatus(Phase.RUNNING, site=machine.site, up=machine.up)
 
     def drain(self, handles: Sequence[str]) -> None:
@@ -176,12 +178,13 @@ class TracedBackend:
     def _held(self, place: str) -> int:
         return sum(m.held for m in self.machines.values() if m.place == place)
 
-    def _there(self, place: str, now: datetime) -> int:
+    def machines_there(self, place: str, now: datetime) -> int:
+        """How many machines a place has now, those that it gave included."""
         minutes = (now - self.clock.start).total_seconds() / 60
         return next((n for since, n in reversed(self.trace[place]) if minutes >= since), 0)
 
     def _bring_up(self, name: str, machine: TracedMachine, now: datetime) -> None:
-        machine.up, machine.refused = now, False
+        machine.up = now
         command = [
             sys.executable,
             "-m",
