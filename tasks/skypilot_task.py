@@ -154,10 +154,20 @@ def is_cluster_of(cluster: str, run: str, jobs: Mapping[int, str]) -> bool:
     if lot_of(cluster, run) is not None or (number.isdigit() and lot_of(stem, run) is not None):
         return True
     job = jobs.get(int(number)) if number.isdigit() else None
+    return job is not None and _is_cut(stem, job)
+
+
+def is_cluster_of_job(cluster: str, jobs: Mapping[int, str]) -> bool:
+    """Whether SkyPilot's cluster is that of one of these managed jobs, by its name and its number."""
+    stem, _, number = cluster.rpartition("-")
+    job = jobs.get(int(number)) if number.isdigit() else None
+    return job is not None and (stem == job or _is_cut(stem, job))
+
+
+def _is_cut(stem: str, job: str) -> bool:
+    """Whether a cluster's name without its number is this job's, with the end replaced by a digest."""
     begin = stem.rpartition("-")[0]
-    if job is None or len(job) <= _UNCUT_CHARACTERS:
-        return False
-    return len(begin) >= _MIN_CUT_CHARACTERS and job.startswith(begin)
+    return len(job) > _UNCUT_CHARACTERS and len(begin) >= _MIN_CUT_CHARACTERS and job.startswith(begin)
 
 
 def label(text: str) -> str:

@@ -14,7 +14,14 @@ from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.errors import Problem
 from launcher.fleet.monitoring.store_observer import StoreObserver, observe_run
-from launcher.fleet.orphan_check import confirm_gone, down_report, find_remaining, text_lines, to_json
+from launcher.fleet.orphan_check import (
+    Remaining,
+    confirm_gone,
+    down_report,
+    find_remaining,
+    text_lines,
+    to_json,
+)
 from launcher.fleet.provisioning.provisioner import is_rented
 from launcher.fleet.run_lock import RunLocked, run_lock
 from launcher.fleet.scheduling.states import ALIVE
@@ -22,7 +29,7 @@ from launcher.fleet.teardown import drain, take_down
 from launcher.format import plural, verb
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
-from launcher.pilot.hand_over import end_pilot, living_pilot
+from launcher.pilot.hand_over import end_pilot, remaining_pilots, take_down_pilots
 from launcher.pilot.news import is_handed_over, news_of_pilot
 from launcher.planning.saved import plan_file
 from tasks.clock import utc
@@ -67,9 +74,11 @@ def down(arguments: Namespace) -> int:
                 news_of_pilot(ledger, observer.store, run.id, say)
         if not arguments.verify:
             take_down(ledger, run, observer, arguments.runs / run.id, plan, say=say)
+            if piloted:
+                take_down_pilots(run.id, say=say)
         left = find_remaining(ledger, run, plan)
-        if piloted and (pilot := living_pilot(run.id)):
-            left.jobs.append(f"{pilot.name} (job {pilot.id}, {pilot.status})")
+        if piloted:
+            _add_pilots(left, run.id)
         confirm_gone(ledger, run.id, left)
         report = down_report(run.id, left)
         # Text, so that rich takes no name in it for markup
@@ -86,6 +95,17 @@ def down(arguments: Namespace) -> int:
             hint=f"fix that, then: embedfleet down {run.id} --verify",
         )
     return 0
+
+
+def _add_pilots(left: Remaining, run: str) -> None:
+    """Add what is left of the run's pilots: their jobs, and machines that SkyPilot holds after a job has ended."""
+    try:
+        jobs, machines = remaining_pilots(run)
+    except Problem as problem:
+        left.unasked.append(str(problem))
+        return
+    left.jobs += jobs
+    left.machines += machines
 
 
 @contextlib.contextmanager

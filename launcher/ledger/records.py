@@ -257,7 +257,7 @@ class Charge:
     """Money for something else than a machine's hours. `usd` is None where it is not known, for this `reason`."""
 
     name: str  # chosen by us, so that recording it again corrects it
-    kind: str  # "egress", "requests", "controller", "storage" or "disk"
+    kind: str  # "egress", "requests", "controller", "pilot", "storage" or "disk"
     at: datetime
     quantity: float | None
     unit: str

@@ -26,9 +26,8 @@ from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.pilot.ledger_copy import send_copy
-from launcher.pilot.news import PILOT_EVENT
 from launcher.pilot.task import PilotSpec, pilot_name, pilot_task
-from launcher.planning.pilot_machine import PilotMachine, pilot_machine
+from launcher.planning.pilot_machine import PILOT_EVENT, PilotMachine, pilot_machine
 from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.protocol import control
@@ -149,6 +148,29 @@ def living_pilot(run: str) -> ManagedJob | None:
         Problem: SkyPilot does not answer.
     """
     return next((job for job in reversed(client.jobs_called(pilot_name(run))) if job.alive), None)
+
+
+def remaining_pilots(run: str) -> tuple[list[str], list[str]]:
+    """What is left of the run's pilots, in words: managed jobs that have not ended, and SkyPilot's clusters of any.
+
+    Raises:
+        Problem: SkyPilot does not answer.
+    """
+    jobs = client.jobs_called(pilot_name(run))
+    alive = [f"{job.name} (job {job.id}, {job.status})" for job in jobs if job.alive]
+    return alive, [f"{cluster} ({status})" for cluster, status in client.clusters_of_jobs(jobs)]
+
+
+def take_down_pilots(run: str, *, say: Callable[[str], None]) -> None:
+    """Take machines down that SkyPilot holds for pilots of the run whose jobs have ended.
+
+    Raises:
+        Problem: SkyPilot does not answer.
+    """
+    ended = [job for job in client.jobs_called(pilot_name(run)) if not job.alive]
+    for cluster, _ in client.clusters_of_jobs(ended):
+        say(f"taking {cluster} down")
+        client.down_cluster(cluster)
 
 
 def end_pilot(run: str, *, say: Callable[[str], None]) -> bool:

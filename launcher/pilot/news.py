@@ -9,9 +9,9 @@ from launcher.format import duration
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import RunState
 from launcher.pilot.ledger_copy import SILENT, copy_age, take_over_copy
+from launcher.planning.pilot_machine import PILOT_EVENT
 from tasks.stores.base import Store
 
-PILOT_EVENT = "pilot"  # an event's kind: the run was handed over
 OVER = (RunState.DONE, RunState.STOPPED)
 
 

@@ -8,6 +8,7 @@ from launcher.planning.steering.envelope import place_of_kind
 from pricing import provisioning
 from tasks.skypilot_task import CLOUDS_WITHOUT_SPOT, Place
 
+PILOT_EVENT = "pilot"  # an event's kind: the run was handed over to a pilot
 CPUS, MEMORY_GB = 2, 8  # where the machine has no type of ours
 
 

@@ -12,7 +12,7 @@ from launcher.costs.run_rates import ALIVE
 from launcher.costs.usage.clock_skew import correct_clocks
 from launcher.costs.usage.machine_time import MachineTime
 from launcher.costs.usage.metering import meter
-from launcher.costs.usage.other_charges import UNKNOWN_REGION, DataRegion, estimate_charges
+from launcher.costs.usage.other_charges import UNKNOWN_REGION, DataRegion, PilotUse, estimate_charges
 from launcher.costs.usage.spend import Spend
 from launcher.costs.usage.work_done import WorkDone, fold
 from launcher.errors import Problem
@@ -20,6 +20,7 @@ from launcher.jobs.job import CorpusSource, load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.repeats_run import read_repeats_receipts
+from launcher.planning.pilot_machine import PILOT_EVENT, pilot_machine
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure, VectorHealth
@@ -80,7 +81,13 @@ def report_of(
     charges = ledger.costs.charges(row.id)
     until = (done.last_finished() or now) if row.state == RunState.DONE else asked
     others, unpriced = estimate_charges(
-        machines, done, *store_locations(plan), row.created, until, {charge.kind for charge in charges}
+        machines,
+        done,
+        *store_locations(plan),
+        row.created,
+        until,
+        {charge.kind for charge in charges},
+        _pilot_use(ledger, row.id, plan),
     )
     spend = meter(machines, done, leases, now, [*map(other_charge, charges), *others])
     return Report(
@@ -113,6 +120,15 @@ def report_of(
         if store and vectors
         else None,
     )
+
+
+def _pilot_use(ledger: Ledger, run: str, plan: SavedPlan | None) -> PilotUse | None:
+    """The pilot that the run was first handed over to. One that took its place has the same machine."""
+    handed = [event.at for event in ledger.runs.events(run) if event.kind == PILOT_EVENT]
+    if not handed:
+        return None
+    usd = pilot_machine(plan).place.usd_per_hour if plan is not None and plan.lots else None
+    return PilotUse(min(handed), usd)
 
 
 def _steering(

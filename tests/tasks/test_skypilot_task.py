@@ -23,6 +23,7 @@ from tasks.skypilot_task import (
     by_price,
     describe,
     is_cluster_of,
+    is_cluster_of_job,
     label,
     lot_of,
     machine_name,
@@ -340,6 +341,14 @@ def test_a_cluster_with_a_cut_name_is_known_by_the_number_of_its_job() -> None:
     assert not is_cluster_of(f"{cut}-18", "reviews-of-2026-1a2b3c4d", {17: name})
     assert not is_cluster_of("train-17", "reviews-of-2026-1a2b3c4d", {17: name})
     assert not is_cluster_of("reviews-of-dev-17", "reviews-of-2026-1a2b3c4d", {17: name})
+
+
+def test_a_cluster_of_a_job_has_its_name_and_its_number() -> None:
+    jobs = {17: "reviews-of-2026-1a2b3c4d-pilot", 18: "a-pilot"}
+    assert is_cluster_of_job("a-pilot-18", jobs)
+    assert is_cluster_of_job("reviews-of-2026-1a2b-9f3c-17", jobs)
+    for other in ("a-pilot-17", "a-pilot-19", "b-pilot-18", "a-pilot", "reviews-of-2026-1a2b-9f3c-18", "18"):
+        assert not is_cluster_of_job(other, jobs)
 
 
 def test_a_cluster_with_a_name_of_its_own_is_not_taken_for_a_cut_one() -> None:

@@ -1,6 +1,7 @@
 """Estimate the charges of a run other than machine hours, from receipts at list prices.
 
-Egress of texts and vectors, requests to the store, the first month of the vectors' storage, and SkyPilot's controller.
+Egress of texts and vectors, requests to the store, the first month of the vectors' storage, SkyPilot's controller, and
+the machine of a pilot.
 What has no price is reported in words. A charge that the ledger has takes precedence over an estimate. Pure, given the
 price tables of `pricing`.
 """
@@ -32,6 +33,14 @@ class DataRegion:
     region: str
 
 
+@dataclass(frozen=True, slots=True)
+class PilotUse:
+    """A pilot of the run: since when, and USD an hour of its machine; None: unknown."""
+
+    began: datetime
+    usd_per_hour: Decimal | None
+
+
 def estimate_charges(
     machine_lives: Sequence[MachineTime],
     receipts: Work,
@@ -40,14 +49,17 @@ def estimate_charges(
     began: datetime,
     until: datetime,
     known: Collection[str] = (),
+    pilot: PilotUse | None = None,
 ) -> tuple[list[OtherCharge], list[str]]:
     """Estimate charges; also returns sentences on what has no price. `known`: kinds that the ledger has charges of."""
     rented = [m for m in machine_lives if m.cloud != "local"]
-    if not rented:
-        return [], []
-    work = work_of(receipts)
     unpriced: list[str] = []
     found: list[OtherCharge] = []
+    if pilot is not None and "pilot" not in known:
+        found += _pilot(pilot, until, unpriced)
+    if not rented:
+        return found, unpriced
+    work = work_of(receipts)
     if "egress" not in known:
         charges, notes = _egress(rented, work, corpus, output)
         found += charges
@@ -143,6 +155,16 @@ def _storage(output: DataRegion, work: WorkDone, unpriced: list[str]) -> list[Ot
         unpriced.append("storage of the vectors: no price known in their region")
         return []
     return [OtherCharge("storage", float(size), "bytes for a month", usd.quantize(USD_GRAIN), estimated=True)]
+
+
+def _pilot(pilot: PilotUse, until: datetime, unpriced: list[str]) -> list[OtherCharge]:
+    """The machine of the run's pilot, from the first hand-over until the run was done, or until now."""
+    if pilot.usd_per_hour is None:
+        unpriced.append("the pilot's machine: no price known where it is")
+        return []
+    hours = decimal_of_float(max(0.0, (until - pilot.began).total_seconds()) / SECONDS_PER_HOUR)
+    usd = (pilot.usd_per_hour * hours).quantize(USD_GRAIN)
+    return [OtherCharge("pilot", float(hours), "hours", usd, estimated=True)]
 
 
 def _controller(

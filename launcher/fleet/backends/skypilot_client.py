@@ -227,14 +227,23 @@ def _new_status(event: Mapping[str, Any]) -> str:
 def list_clusters(run: str, jobs: Sequence[ManagedJob]) -> list[tuple[str, str]]:
     """List the clusters of a run that SkyPilot holds as existing, by name and status. `jobs`: all jobs of the run."""
     names = {job.id: job.name for job in jobs}
+    return _clusters(lambda cluster: skypilot_task.is_cluster_of(cluster, run, names))
 
+
+def clusters_of_jobs(jobs: Sequence[ManagedJob]) -> list[tuple[str, str]]:
+    """List the clusters of these managed jobs that SkyPilot holds as existing, by name and status."""
+    names = {job.id: job.name for job in jobs}
+    return _clusters(lambda cluster: skypilot_task.is_cluster_of_job(cluster, names)) if names else []
+
+
+def _clusters(belongs: Callable[[str], bool]) -> list[tuple[str, str]]:
     def question(sky: Any) -> Any:
         return sky.get(sky.cost_report(days=30))
 
     found: list[tuple[str, str]] = []
     for record in call_sky("listing machines", question):
         status = record.get("status")
-        if status is not None and skypilot_task.is_cluster_of(str(record["name"]), run, names):
+        if status is not None and belongs(str(record["name"])):
             found.append((str(record["name"]), str(getattr(status, "value", status))))
     return found
 

@@ -16,7 +16,15 @@ from launcher.jobs.job import Job
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.pilot import hand_over
-from launcher.pilot.hand_over import check_pilot, end_pilot, living_pilot, pilot_spec, rights_text
+from launcher.pilot.hand_over import (
+    check_pilot,
+    end_pilot,
+    living_pilot,
+    pilot_spec,
+    remaining_pilots,
+    rights_text,
+    take_down_pilots,
+)
 from launcher.pilot.ledger_copy import copy_age
 from launcher.pilot.news import is_handed_over
 from launcher.planning.pilot_machine import pilot_machine_in
@@ -51,6 +59,8 @@ class Sky:
         self.records: list[SimpleNamespace] = []
         self.launched: list[dict[str, Any]] = []
         self.secrets: dict[str, str] = {}
+        self.clusters: list[dict[str, str | None]] = []
+        self.down = self.take_down
         self.ends_when_cancelled = True
         self.jobs = SimpleNamespace(queue_v2=self.queue, launch=self.launch, cancel=self.cancel)
         self.Task = SimpleNamespace(from_yaml_config=self.task)
@@ -73,6 +83,13 @@ class Sky:
     def cancel(self, job_ids: list[int]) -> None:
         for number in job_ids:
             self.records[number - 1].status = "CANCELLED" if self.ends_when_cancelled else "CANCELLING"
+
+    def cost_report(self, days: int) -> list[dict[str, str | None]]:
+        del days
+        return self.clusters
+
+    def take_down(self, cluster: str) -> None:
+        self.clusters = [one for one in self.clusters if one["name"] != cluster]
 
     def add(self, name: str, status: str) -> None:
         rest = dict.fromkeys(FIELDS)
@@ -235,6 +252,19 @@ def test_a_pilot_that_does_not_end_is_named_with_its_job(sky: Sky, monkeypatch: 
     with pytest.raises(Problem, match="has not ended") as refused:
         end_pilot(RUN, say=lambda _: None)
     assert "sky jobs cancel 1" in str(refused.value.hint)
+
+
+def test_machine_of_a_pilot_is_found_and_removed_after_its_job_has_ended(sky: Sky) -> None:
+    sky.add(f"{RUN}-pilot", "FAILED")
+    sky.add(f"{RUN}-pilot", "RUNNING")
+    names = (f"{RUN}-pilot-1", f"{RUN}-pilot-2", f"{RUN}-pilot-3", f"x-{RUN}-pilot-1", f"{RUN}-l0m0-0-1")
+    sky.clusters = [{"name": name, "status": "UP"} for name in names]
+    sky.clusters.append({"name": f"{RUN}-pilot-1", "status": None})  # gone
+    jobs, machines = remaining_pilots(RUN)
+    assert jobs == [f"{RUN}-pilot (job 2, RUNNING)"]
+    assert machines == [f"{RUN}-pilot-1 (UP)", f"{RUN}-pilot-2 (UP)"]
+    take_down_pilots(RUN, say=lambda _: None)
+    assert remaining_pilots(RUN) == (jobs, [f"{RUN}-pilot-2 (UP)"])  # its job lives: it ends with the job
 
 
 def test_without_a_pilot_there_is_nothing_to_end(sky: Sky, ledger: Ledger) -> None:

@@ -1,13 +1,17 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from launcher.costs.usage.other_charges import UNKNOWN_REGION, DataRegion
+from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
+from launcher.planning.pilot_machine import pilot_machine
 from launcher.planning.saved import plan_file
-from launcher.reports.assemble import read_failures, readable_plan, store_locations
+from launcher.reports.assemble import read_failures, readable_plan, report_of, store_locations
 from launcher.reports.document import RowFailure
 from tasks.stores.memory import MemoryStore
 from tests.support import sample_plan
@@ -69,3 +73,31 @@ def test_first_failed_rows_are_read_from_the_quarantine() -> None:
     store.put("q", "".join(json.dumps(row) + "\n" for row in rows).encode())
     found = read_failures(store, ["missing", "q"], most=2)
     assert found == [RowFailure("a", n, "caf\udce9", None) for n in range(2)]
+
+
+def test_machine_of_a_pilot_is_billed_from_the_first_hand_over_on(tmp_path: Path) -> None:
+    plan = sample_plan.plan()
+    usd = pilot_machine(plan_file.read_recorded(plan)).place.usd_per_hour
+    assert usd is not None
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.runs.create("r1", "reviews", json.dumps(plan), "d", "out", NOON)
+        before = report_of(ledger, None, "r1", NOON + timedelta(hours=3)).spend
+        for minutes in (30, 60):  # the second took the place of the first
+            ledger.runs.record_event("r1", "pilot", "handed over", NOON + timedelta(minutes=minutes))
+        found = report_of(ledger, None, "r1", NOON + timedelta(hours=3)).spend
+    assert [charge.kind for charge in before.others] == []
+    (charge,) = found.others
+    assert (charge.kind, charge.quantity, charge.estimated) == ("pilot", 2.5, True)
+    assert charge.usd == usd * Decimal("2.5")
+
+
+def test_pilot_without_a_known_price_is_named_and_not_free(tmp_path: Path) -> None:
+    plan = sample_plan.plan()
+    for lot in plan["lots"]:
+        lot["cloud"] = "slurm"
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.runs.create("r1", "reviews", json.dumps(plan), "d", "out", NOON)
+        ledger.runs.record_event("r1", "pilot", "handed over", NOON)
+        found = report_of(ledger, None, "r1", NOON + timedelta(hours=3))
+    assert found.spend.others == ()
+    assert any("pilot" in line for line in found.unpriced)
