@@ -21,16 +21,32 @@ MOVED_AT_ONCE = 4
 
 
 def trim(current: Reconciliation, net: SafetyNet | None, rules: BudgetRules) -> None:
-    """End the dearest machines where more are there than may be held: a probe came, and takes the place of one."""
+    """End the dearest machines where more are there than may be held: a probe came, and takes the place of one.
+
+    Where the deadline has no time for the cold start of the one that came, the dearer one works until that one does. A
+    machine that came and hangs goes first.
+    """
     limit = current.steering.limits.machines
     there = [m for m in current.machines if m.phase != MachinePhase.ASKED]
     if limit is None or len(there) <= limit:
         return
     over = len(there) - limit
-    order = current.dearest_first(there)
-    safe = [m for m in order if current.is_spot(m) or may_release(current, net, rules, [m], replaced=True)]
-    chosen = (safe + [m for m in order if m not in safe])[:over]
-    current.release(chosen, what="end", reason="a cheaper machine came for it")
+    hanging = [m for m in there if current.is_spot(m) and not current.works_soon(m)][:over]
+    current.release(hanging, what="end", reason="it came in the place of another and does not work")
+    over -= len(hanging)
+    cold = sum(1 for m in current.spot(MachinePhase.COLD) if current.works_soon(m))
+    for machine in current.dearest_first([m for m in there if m not in hanging]):
+        if not over:
+            return
+        if current.is_spot(machine) or may_release(current, net, rules, [machine], replaced=True):
+            current.release([machine], what="end", reason="a cheaper machine came for it")
+        elif cold and over <= current.steering.limits.probes:
+            cold -= 1  # it works until that one does
+        elif may_release(current, net, rules, [machine], handed_over=True):
+            current.release([machine], what="end", reason="a cheaper machine came for it and works")
+        else:
+            continue
+        over -= 1
 
 
 def end_dear(current: Reconciliation, level: Level, net: SafetyNet | None, rules: BudgetRules) -> None:
@@ -98,6 +114,11 @@ def _move_to(
         # Asked for beyond the limit: when they come, as many of the dearest end (`trim`).
         count = min(count, probes, current.room.of(kind, beyond=probes))
         leaving = dearer[:count]
+        if count > 0 and not may_release(current, net, rules, leaving, replaced=True):
+            # The deadline has no time for cold starts: the dearest end when those that come work.
+            while count and not may_release(current, net, rules, dearer[:count], handed_over=True):
+                count -= 1
+            leaving = []
     else:
         leaving = dearer[:count] if full or proven else []
         count = min(count, len(leaving) + current.room.of(kind), kind.may_start)

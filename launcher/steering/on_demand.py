@@ -14,8 +14,8 @@ from launcher.steering.supply import SECONDS_PER_HOUR, usd_per_token
 # Coming back from on demand costs a cold start of work a machine, for which a fleet at its limit has no room: so the net
 # starts this many cold starts early for machines that no spot machine covers, and on-demand machines end only while so
 # many cold starts of each are in hand.
-RESERVE_STARTS = 6.0
-RETURN_STARTS = 3.0
+RESERVE_STARTS = 8.0
+RETURN_STARTS = 5.0
 HYSTERESIS = 2.0  # times the reserve at which machines start, before one ends that no spot machine covers
 OVERDUE_STARTS = 10.0  # cold starts for which each machine works that starts on demand after the deadline
 LOOKS = 2.0  # a machine that was ended is gone, and its place free, within so many looks
@@ -169,10 +169,12 @@ def may_release(
     machines: Sequence[Machine],
     *,
     replaced: bool = False,
+    handed_over: bool = False,
 ) -> bool:
     """Whether the deadline is still safe without these machines and those that this look has let go already.
 
-    `replaced`: others come for them. If none do, the reserve of returning must be in hand as well.
+    `replaced`: others come for them. If none do, the reserve of returning must be in hand as well. `handed_over`: others
+    work in their place by then, so no work is lost.
     """
     if net is None:
         return True
@@ -189,9 +191,10 @@ def may_release(
             wait -= seconds_to_work(machine, kind, current.steering.answer_seconds)
             margin -= kind.tokens_per_second_p10 * max(0.0, wait)
             free += kind.tokens_per_second_p10
-        cost += RETURN_STARTS * kind.cold_start * kind.tokens_per_second
+        if not handed_over:
+            cost += RETURN_STARTS * kind.cold_start * kind.tokens_per_second
     covered = current.rate([m for m in current.spot(MachinePhase.WORKING) if m.name not in gone])
-    if rules.reserve and not replaced:
+    if rules.reserve and not replaced and not handed_over:
         cost += HYSTERESIS * RESERVE_STARTS * _cold(current) * max(0.0, free - covered)
     return margin > cost + LOOKS * free * current.steering.look_seconds
 

@@ -111,8 +111,9 @@ class Quota:
 class Limits:
     """How many machines may be held or asked for at one moment. None: no limit but the kinds' own caps.
 
-    `probes`: asks that may be open beyond `machines` while machines are replaced by cheaper ones; each that is answered
-    ends a dearer machine at the same look. 0 where `machines` is a quota.
+    `probes`: machines that may be asked for and held beyond `machines` while machines are replaced by cheaper ones; each
+    that comes ends a dearer machine, at the same look or, where the deadline has no time for its cold start, once it
+    works. 0 where `machines` is a quota.
     """
 
     machines: int | None = None
