@@ -82,6 +82,7 @@ class NewFiles:
     hashed: bool = (
         True  # the kept shards have `text_hash`, so that a reader finds the same columns in all files
     )
+    hash_as_text: bool = True  # they have it as text
 
 
 def select_new_files(
@@ -111,7 +112,7 @@ class _Selection:
         self.covered: set[str] = set()
         self.kept: list[KeptShard] = []
         self.earlier: list[EarlierShard] = []
-        self.hashed: dict[str, bool] = {}
+        self.columns: dict[str, tuple[bool, bool]] = {}  # `text_hash` and its form in the kept shards, by run
         self.same = False
         self.there: array[int] | None = (
             None  # hashes of the names of all vector files, listed when first asked for
@@ -145,7 +146,8 @@ class _Selection:
             owners,
             self.same,
             useful,
-            hashed=all(self.hashed.values()),
+            hashed=all(hashed for hashed, _ in self.columns.values()),
+            hash_as_text=all(as_text for _, as_text in self.columns.values()),
         )
 
     def _has_these_settings(self, run: str, header: Header) -> bool:
@@ -181,7 +183,8 @@ class _Selection:
         self.same = self.same or (whole and header.model_fingerprint == fingerprint)
         self.covered.update(piece.path for _, shard in found for piece in shard.slices)
         self.kept += [(owner, shard.id) for owner, shard in found]
-        self.hashed |= dict.fromkeys((owner for owner, _ in found), header.text_hash)
+        hashes = (header.text_hash, header.hash_as_text)
+        self.columns |= dict.fromkeys((owner for owner, _ in found), hashes)
         if header.text_hash and _certainly_same_model(header, fingerprint):
             used = {*((owner, shard.id) for owner, shard in found), *lost}
             self.earlier += _earlier_shards(dataset, used, self.earlier)

@@ -98,7 +98,12 @@ def create_run(ledger: Ledger, plan: SavedPlan, job: Job, base: Path, *, say: Ca
         sampled = _sampled(plan, job, found, tell)
         shards = _shards(plan, found, sampled)
         readers = _readers(plan, found)
-        header = replace(header_of(plan, job, len(shards)), text_hash=found.hashed, readers=readers)
+        header = replace(
+            header_of(plan, job, len(shards)),
+            text_hash=found.hashed,
+            hash_as_text=found.hashed and found.hash_as_text,
+            readers=readers,
+        )
         _check_same_shards(ledger, run, shards)
         if found.kept:
             write_base_dataset(store, run, found.kept)

@@ -62,6 +62,9 @@ class Header:
         False  # every vector has length 1; False: an earlier version, which wrote that length as well
     )
     text_hash: bool = False  # the output has the column `text_hash`; False: as earlier versions wrote
+    # That column is hexadecimal text, so that every column but the vector can be printed as JSON; False: 16 bytes, as an
+    # earlier version wrote.
+    hash_as_text: bool = False
     reuse: bool = (
         False  # some shards find vectors of unchanged texts in earlier runs: see `tasks.protocol.reuse`
     )
@@ -107,7 +110,7 @@ def write(store: Store, header: Header, shards: Iterable[Shard]) -> None:
         SCHEMA,
         indent=1,
         without_none=("csv", "join", "model_fingerprint", "precision", "by", "splitter", "query_prompt"),
-        without_zero=("plain_ids", "normalized", "text_hash", "reuse", "readers", "repeats"),
+        without_zero=("plain_ids", "normalized", "text_hash", "hash_as_text", "reuse", "readers", "repeats"),
     )
     _write_once(store, header.run, manifest_header_key(header.run), body)
 

@@ -53,10 +53,10 @@ def launch_repeated(
 ) -> Header:
     """A run over such a corpus, a shard for each file, with its repeats run."""
     shards = [shard_of([whole(root, f"{n}.jsonl", "jsonl")], n) for n in range(files)]
-    header = header_of(root, files, text_hash=True, **changes)
+    header = header_of(root, files, text_hash=True, hash_as_text=True, **changes)
     texts = CorpusTexts(find_files(str(root), root), COLUMNS, lambda _: None)
     there, _ = write_repeats_run(store, header, str(store.root), texts, size)
-    header = header_of(root, files, text_hash=True, repeats=there, **changes)
+    header = header_of(root, files, text_hash=True, hash_as_text=True, repeats=there, **changes)
     manifest.write(store, header, shards)
     return header
 

@@ -21,12 +21,12 @@ from launcher.corpus.samples.profile import SampledBlock, Stratum
 from launcher.corpus.samples.sample_faults import SampleFaults
 from launcher.corpus.samples.sampled_ids import SampledIds
 from launcher.errors import Problem
-from tasks.engines.batches.piece_hash import HASH_BYTES
 from tasks.formats.damage import EncryptedFileError
 from tasks.formats.parquet.parquet_footer import check_not_encrypted, chunks_of, read_groups
 from tasks.formats.parquet.parquet_reader import open_footer
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
+from tasks.formats.vectors.vector_file import HASH_STORED_BYTES
 from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
 from tasks.models.tokenizing.tokenizer import PieceTokenizer
 from tasks.protocol.shard import WHOLE_FILES, Kind
@@ -270,7 +270,7 @@ class _BlockCounter:
     def finish(self) -> SampledBlock:
         """Return the block after adding the bytes beside its vectors."""
         columns = sum(_compressed_bytes(values) for values in self.values.values())
-        self.block.beside = (LEVEL_BYTES_PER_ROW + HASH_BYTES) * self.block.chunks + columns
+        self.block.beside = round((LEVEL_BYTES_PER_ROW + HASH_STORED_BYTES) * self.block.chunks) + columns
         return self.block
 
 

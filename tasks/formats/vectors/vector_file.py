@@ -11,7 +11,7 @@ from hashlib import file_digest
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,9 @@ from tasks.formats.vectors.quantize import arrow_type, numpy_dtype, quantize, st
 from tasks.protocol.dtypes import Dtype
 
 TEXT_HASH = "text_hash"
+HashForm = Literal["hex", "bytes"]  # of that column; bytes: as an earlier version wrote
+HASH_TYPES: Mapping[HashForm, pa.DataType] = {"hex": pa.string(), "bytes": pa.binary(HASH_BYTES)}
+HASH_STORED_BYTES = 17.35  # in a file, a row: 32 hexadecimal digits by zstd, measured over 65,536 rows
 OWN_COLUMNS = ("id", "chunk", "vector", "scale", TEXT_HASH)  # names that no column of the source may have
 ELEMENT_PATH = "vector.list.element"  # Parquet's path of the numbers in the vectors
 
@@ -43,11 +46,11 @@ def arrow_schema(
     keep: Sequence[str] = (),
     meta: Mapping[str, str] | None = None,
     *,
-    hashed: bool = False,
+    hashes: HashForm | None = None,
 ) -> pa.Schema:
     """Columns: `id` (document), `chunk` (its number), `vector` (fixed-size list), `scale` for int8, kept columns.
 
-    The last is `text_hash` where the rows are `hashed`: `tasks.engines.batches.piece_hash` of what the model read.
+    The last is `text_hash`, in the form of `hashes`: `tasks.engines.batches.piece_hash` of what the model read.
 
     The metadata holds `meta`, `dtype` and `dimensions`, each key with the prefix `embedfleet.`.
     """
@@ -62,8 +65,8 @@ def arrow_schema(
     if dtype == "int8":
         fields.append(pa.field("scale", pa.float32(), nullable=False))
     fields += [pa.field(name, pa.string()) for name in keep]
-    if hashed:
-        fields.append(pa.field(TEXT_HASH, pa.binary(HASH_BYTES), nullable=False))
+    if hashes:
+        fields.append(pa.field(TEXT_HASH, HASH_TYPES[hashes], nullable=False))
     about = dict(meta or {}) | {"dtype": dtype, "dimensions": str(dimensions)}
     return pa.schema(fields, {f"embedfleet.{key}": value for key, value in about.items()})
 
@@ -82,18 +85,18 @@ class VectorFileWriter:
         keep: Sequence[str] = (),
         meta: Mapping[str, str] | None = None,
         *,
-        hashed: bool = False,
+        hashes: HashForm | None = None,
     ) -> None:
         self.path = path
         self.dtype: Dtype = dtype
         self.dimensions = dimensions
         self.rows = 0
-        self.schema = arrow_schema(dimensions, dtype, keep, meta, hashed=hashed)
+        self.schema = arrow_schema(dimensions, dtype, keep, meta, hashes=hashes)
         # Vectors do not compress. But Parquet stores numbers of 8 bits in 32: they take one byte each only as indices
         # into a dictionary, which has 256 entries at most.
         others = [name for name in self.schema.names if name != "vector"]
         how: dict[str, Any] = {
-            "compression": dict.fromkeys(others, "zstd") | {ELEMENT_PATH: "none", TEXT_HASH: "none"},
+            "compression": dict.fromkeys(others, "zstd") | {ELEMENT_PATH: "none"},
             "use_dictionary": [ELEMENT_PATH] if dtype in ("int8", "binary") else False,
             "write_statistics": [name for name in others if name != TEXT_HASH],
         }
@@ -108,7 +111,7 @@ class VectorFileWriter:
         self._ids: list[str] = []
         self._chunks: list[int] = []
         self._kept: list[Sequence[str | None]] = []
-        self._hashes: list[bytes] | None = [] if hashed else None
+        self._hashes: list[bytes] | None = [] if hashes else None
         self._characters = 0  # of kept columns
 
     def add(
@@ -176,7 +179,9 @@ class VectorFileWriter:
             for place in range(len(self._keep))
         ]
         if self._hashes is not None:
-            columns.append(pa.array(self._hashes, pa.binary(HASH_BYTES)))
+            kind = self.schema.field(TEXT_HASH).type
+            names = [name.hex() for name in self._hashes] if pa.types.is_string(kind) else self._hashes
+            columns.append(pa.array(names, kind))
             self._hashes = []
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self.schema), row_group_size=count)
         self._ids, self._chunks, self._kept, self._characters = [], [], [], 0

@@ -120,7 +120,7 @@ class EarlierVectors:
             vectors = dequantize(table)
             good = self._same_when_stored(table, vectors)
             names: list[Any] = table.column(TEXT_HASH).to_pylist()
-            yield b"".join(n for n, wanted in zip(names, good, strict=True) if wanted), vectors[good]
+            yield b"".join(_name(n) for n, wanted in zip(names, good, strict=True) if wanted), vectors[good]
 
     def _same_when_stored(self, table: pa.Table, vectors: Vectors) -> NDArray[np.bool_]:
         """Which rows are unit vectors that are stored to the very bytes that they were read from."""
@@ -130,3 +130,15 @@ class EarlierVectors:
             column: Any = table.column("scale")
             same &= scales == np.asarray(column, np.float32)
         return same & (np.abs(np.linalg.norm(vectors, axis=1) - 1) <= LENGTH_TOLERANCE)
+
+
+def _name(stored: str | bytes) -> bytes:
+    """The hash of a text, from the column of a file of this version or of an earlier one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    name = bytes.fromhex(stored) if isinstance(stored, str) else stored
+    if len(name) != HASH_BYTES:
+        raise ValueError(f"{stored!r} is no hash of a text")
+    return name

@@ -12,7 +12,7 @@ from tasks.engines.base import Encoder, Vectors
 from tasks.engines.batches.piece_hash import piece_hash
 from tasks.engines.checks.isolate_failures import NOT_FINITE
 from tasks.formats.rows import BadRow
-from tasks.formats.vectors.vector_file import VectorFileWriter
+from tasks.formats.vectors.vector_file import HashForm, VectorFileWriter
 from tasks.protocol.manifest import Header
 from tasks.worker.reading.windows import ShardCounts, Window, bad_row, output_dimensions
 
@@ -45,7 +45,7 @@ class OutputFiles:
             dtype=header.dtype,
             keep=header.keep,
             meta=meta,
-            hashed=header.text_hash,
+            hashes=hash_form(header),
         )
         self._hashed = header.text_hash
         self._bad = failures.open("w", encoding="utf-8")
@@ -122,3 +122,10 @@ class OutputFiles:
         self.counts.cut_short += row.more
         self.failed += row.rows
         self._bad.write(json.dumps(asdict(row), ensure_ascii=True) + "\n")
+
+
+def hash_form(header: Header) -> HashForm | None:
+    """The form of the column `text_hash` in the files of a run; None: they have none."""
+    if not header.text_hash:
+        return None
+    return "hex" if header.hash_as_text else "bytes"

@@ -48,6 +48,6 @@ def test_output_file_has_the_planned_size_within_3_percent(
     vectors = numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
     hashes = [piece_hash([n]) for n in range(ROWS)]
     kept = [[r[k] for k in keep] for r in RECORDS]
-    with VectorFileWriter(tmp_path / "v.parquet", dimensions, dtype, keep, hashed=True) as out:
+    with VectorFileWriter(tmp_path / "v.parquet", dimensions, dtype, keep, hashes="hex") as out:
         out.add([r["id"] for r in RECORDS], [0] * ROWS, vectors, kept, hashes)
     assert (tmp_path / "v.parquet").stat().st_size == pytest.approx(planned, rel=0.03)

@@ -44,7 +44,7 @@ LATER: dict[str, Any] = {
 HEADER: dict[str, Any] = {
     "indent": 1,
     "without_none": ("csv", "join", "model_fingerprint", "precision", "by", "splitter", "query_prompt"),
-    "without_zero": ("plain_ids", "normalized", "text_hash", "reuse", "readers", "repeats"),
+    "without_zero": ("plain_ids", "normalized", "text_hash", "hash_as_text", "reuse", "readers", "repeats"),
 }
 KINDS: list[tuple[str, Any, str | None, dict[str, Any]]] = [
     ("receipt.json", Receipt, receipt.SCHEMA, TEXT),

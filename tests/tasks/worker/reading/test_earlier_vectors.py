@@ -11,7 +11,7 @@ import pytest
 from tasks.engines.base import Vectors
 from tasks.engines.batches.piece_hash import piece_hash
 from tasks.engines.hash_engine import HashEncoder
-from tasks.formats.vectors.vector_file import VectorFileWriter, sha256_of
+from tasks.formats.vectors.vector_file import HashForm, VectorFileWriter, sha256_of
 from tasks.models.files import HASH_DIMENSIONS as DIMENSIONS
 from tasks.protocol.dtypes import Dtype
 from tasks.protocol.keys import reuse_key
@@ -62,14 +62,14 @@ class Output:
         *,
         dtype: Dtype = "float32",
         found: Vectors | None = None,
-        hashed: bool = True,
+        hashes: HashForm | None = "hex",
         meta: dict[str, str] | None = None,
         digest: str | None = None,
         names: Sequence[bytes] = NAMES,
     ) -> None:
         stored = vectors() if found is None else found
         about = {"model": "hash"} if meta is None else meta
-        with VectorFileWriter(path, DIMENSIONS, dtype, meta=about, hashed=hashed) as out:
+        with VectorFileWriter(path, DIMENSIONS, dtype, meta=about, hashes=hashes) as out:
             out.add([f"{n}" for n in range(len(PIECES))], [0] * len(PIECES), stored, (), names)
         self.store.put("data/old.parquet", path)
         file = EarlierFile("data/old.parquet", digest or sha256_of(path))
@@ -93,7 +93,7 @@ def test_a_file_that_is_not_as_it_should_be_is_not_used(tmp_path: Path) -> None:
         "another digest": {"digest": "0" * 64},
         "another model": {"meta": {"model": "other"}},
         "a fingerprint": {"meta": {"model": "hash", "model_fingerprint": "sha256:1"}},
-        "no hashes": {"hashed": False},
+        "no hashes": {"hashes": None},
     }
     for number, (what, change) in enumerate(wrong.items()):
         folder = tmp_path / f"{number}"

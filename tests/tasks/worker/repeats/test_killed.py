@@ -62,7 +62,7 @@ def test_a_worker_killed_at_any_step_loses_nothing(tmp_path: Path, step: str) ->
     assert set(first.values()) <= {1}  # each text once by those that live, whatever the dead one lost
     of_repeats = manifest.read_header(store, repeats_run(header.run))
     kept = [
-        name.hex()
+        name
         for receipt in receipts_of(store, of_repeats)
         for key, _ in receipt.files
         for name in column(store.root / key, "text_hash")
