@@ -2,7 +2,7 @@
 
 | format | here | the reader |
 |---|---|---|
-| Parquet | `num_rows` of the footer | the values of each row group |
+| Parquet | the footer; the page headers of a small column where they have more | the values of each row group |
 | JSON Lines, text | lines that are not blank, by their bytes | lines, each parsed |
 | CSV, TSV | records by pyarrow's parser (C++) | our strict splitter |
 | JSON | Python's json, a file of at most 64 MiB at once | values, found by their brackets |
@@ -39,6 +39,9 @@ from tasks.formats.compression import zstd
 from tasks.formats.csv.tables import dialect_of
 from tasks.formats.endings import compression_of
 from tasks.formats.json.json_values import is_array
+from tasks.formats.parquet.parquet_footer import read_groups
+from tasks.formats.parquet.parquet_pages import PageCounter
+from tasks.formats.parquet.parquet_reader import FOOTER_SPAN
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import WHOLE_FILES, Kind, Slice
 from tasks.stores.base import Store
@@ -70,7 +73,7 @@ def count_input(store: Store, piece: Slice, table: CsvFormat | None) -> InputCou
     if known is None:
         return None
     way, counter = known
-    stream = store.get(piece.path, piece.version, (0, None))
+    stream = store.get(piece.path, piece.version, FOOTER_SPAN if piece.kind == "parquet" else (0, None))
     if stream is None:
         return None
     try:
@@ -254,9 +257,18 @@ class _ReadAhead:
 def _parquet(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
     del kind, table
     footer: Any = pq.ParquetFile(stream, pre_buffer=False).metadata
-    if footer.num_rows != sum(footer.row_group(number).num_rows for number in range(footer.num_row_groups)):
+    groups = read_groups(footer, stream)
+    if footer.num_rows != sum(group.rows for group in groups):
         raise ValueError("the footer contradicts itself, so it counts nothing")
-    return int(footer.num_rows)
+    leaves: list[Any] = [footer.schema.column(number) for number in range(footer.num_columns)]
+    flat = {leaf.path for leaf in leaves if not leaf.max_repetition_level}
+    pages, rows = PageCounter(stream), 0
+    for group in groups:
+        one_a_row = [chunk for chunk in group.chunks if chunk.path in flat and not chunk.encrypted]
+        smallest = sorted(one_a_row, key=lambda chunk: chunk.stored_bytes)[:1]
+        pages.watch(smallest)
+        rows += group.rows + sum(pages.surplus().values())
+    return rows
 
 
 def _arrow(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:

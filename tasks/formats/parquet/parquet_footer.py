@@ -34,14 +34,23 @@ SIZES = {
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A column of a row group, by its path in the schema. `dictionary`: where its page of values begins, or None."""
+    """A column of a row group, by its path in the schema. `dictionary`: where its page of values begins, or None.
+
+    `data` is where its first page of data begins, in bytes from the beginning of the file.
+    """
 
     path: str
     values: int
     unpacked_bytes: int
     stored_bytes: int
     dictionary: int | None
+    data: int
     encrypted: bool = False
+
+    @property
+    def first(self) -> int:
+        """Where its first page begins."""
+        return self.data if not self.dictionary else min(self.data, self.dictionary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ def groups_of(footer: bytes, paths: Sequence[str]) -> tuple[Group, ...]:
         DamagedFileError: it is not one, or lacks what every footer has.
     """
     try:
-        found = _Compact(footer).struct({4: lambda one: one.list_of(_group)})
+        found = Compact(footer).struct({4: lambda one: one.list_of(_group)})
         return tuple(_named(group, paths) for group in found.get(4, ()))
     except IndexError as error:
         raise DamagedFileError(f"its footer is not whole: {error}") from error
@@ -113,37 +122,37 @@ def _named(group: dict[int, Any], paths: Sequence[str]) -> Group:
     """A group with the paths of its columns: by place, as pyarrow reads them, for the footer may name others."""
     columns = ((chunk[3], 8 in chunk) for chunk in group[1])
     chunks = (
-        Chunk(path, c[5], c[6], c[7], c.get(11), encrypted)
+        Chunk(path, c[5], c[6], c[7], c.get(11), c[9], encrypted)
         for path, (c, encrypted) in zip(paths, columns, strict=False)
     )
     return Group(group[3], group[2], tuple(chunks))
 
 
-def _group(compact: "_Compact") -> dict[int, Any]:
+def _group(compact: "Compact") -> dict[int, Any]:
     return compact.struct({1: lambda one: one.list_of(_chunk), 2: _number, 3: _number})
 
 
-def _chunk(compact: "_Compact") -> dict[int, Any]:
+def _chunk(compact: "Compact") -> dict[int, Any]:
     return compact.struct({3: _column, 8: lambda one: one.struct({})})  # 8: how it is encrypted
 
 
-def _column(compact: "_Compact") -> dict[int, Any]:
-    return compact.struct({5: _number, 6: _number, 7: _number, 11: _number})
+def _column(compact: "Compact") -> dict[int, Any]:
+    return compact.struct({5: _number, 6: _number, 7: _number, 9: _number, 11: _number})
 
 
-def _number(compact: "_Compact") -> int:
+def _number(compact: "Compact") -> int:
     return compact.number()
 
 
-class _Compact:
+class Compact:
     """A place in bytes of Thrift's compact protocol. Bytes that end early raise IndexError."""
 
     __slots__ = ("at", "body")
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes | memoryview) -> None:
         self.body, self.at = body, 0
 
-    def struct(self, wanted: dict[int, "Callable[[_Compact], Any]"]) -> dict[int, Any]:
+    def struct(self, wanted: dict[int, "Callable[[Compact], Any]"]) -> dict[int, Any]:
         """Read a struct: the wanted fields by number, each by its reader; others are passed over."""
         found: dict[int, Any] = {}
         field = 0
@@ -156,7 +165,7 @@ class _Compact:
                 found[field] = reader(self)
         return found
 
-    def list_of(self, reader: "Callable[[_Compact], T]") -> list[T]:
+    def list_of(self, reader: "Callable[[Compact], T]") -> list[T]:
         _, count = self._list_head()
         return [reader(self) for _ in range(count)]
 

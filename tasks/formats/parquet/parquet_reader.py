@@ -9,14 +9,15 @@ a group, so a file stays open between its slices: the next slice continues where
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.formats.damage import DamagedFileError
-from tasks.formats.parquet.parquet_footer import check_not_encrypted, read_groups
+from tasks.formats.parquet.parquet_footer import check_not_encrypted, chunks_of, read_groups
 from tasks.formats.parquet.parquet_limits import batch_rows, surplus_rows
+from tasks.formats.parquet.parquet_pages import PageCounter
 from tasks.protocol.shard import Slice
 from tasks.stores.base import ObjectChanged, Span, Store
 
@@ -80,7 +81,8 @@ class ForwardReader:
             pyarrow.ArrowException, OSError: it is not a Parquet file, or is encrypted.
         """
         self.path, self.version, self.columns = path, version, tuple(columns)
-        self._stream = stream
+        self._pages = PageCounter(stream)
+        self._stream = cast("BinaryIO", self._pages)
         try:
             check_not_encrypted(self._stream)
             self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES)
@@ -96,7 +98,9 @@ class ForwardReader:
         self.rows = self._ends[-1] if self._ends else 0
         # Rows that only the values of a column have, by group, and rows that the footer has and no group.
         self._surplus = [surplus_rows(group, meta.schema, self.columns) for group in self._footer]
-        self.rows_denied = max(0, meta.num_rows - self.rows - sum(self._surplus))
+        leaves = [meta.schema.column(n) for n in range(meta.num_columns)]
+        self._repeated = {leaf.path for leaf in leaves if leaf.max_repetition_level}  # several values a row
+        self._denied = max(0, meta.num_rows - self.rows - sum(self._surplus))
         self._group = -1  # the group that is being read
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._row = 0  # the next row
@@ -111,9 +115,41 @@ class ForwardReader:
             if first < end and last > start:
                 yield GroupRows(group, first, max(start, first), min(end, last))
 
-    def surplus(self, rows: GroupRows) -> int:
-        """Rows behind these that the footer denies: a column of their group has more values than the group has rows."""
-        return self._surplus[rows.group] if rows.end == self._ends[rows.group] else 0
+    def surplus(self, rows: GroupRows) -> int | None:
+        """Rows behind these that the footer denies: a column of their group has more values than the group has rows.
+
+        By the footer, and by the pages where these rows were read to the end. None: more of a column that has several
+        values a row, so that the number of rows is not known.
+
+        Raises:
+            OSError: the store failed to give bytes.
+        """
+        if rows.end != self._ends[rows.group]:
+            return 0
+        found = self._surplus[rows.group]
+        if found or (self._group, self._row) != (rows.group, rows.end):
+            return found
+        return self._surplus_of_pages()
+
+    def rows_denied(self) -> int:
+        """Rows that the footer has and no group. Where there are such, fetches the headers of all pages.
+
+        Raises:
+            OSError: the store failed to give bytes.
+        """
+        left = self._denied
+        if left:
+            self._group, self._held = -1, None  # what is being read is not watched any more
+        for footer, surplus in zip(self._footer, self._surplus, strict=True):
+            if left > 0 and not surplus:
+                self._pages.watch(chunks_of(footer, self.columns))
+                left -= self._surplus_of_pages() or 0
+        return max(0, left)
+
+    def _surplus_of_pages(self) -> int | None:
+        by_pages = self._pages.surplus()
+        flat = [values for path, values in by_pages.items() if path not in self._repeated]
+        return max(flat) if flat else None if by_pages else 0
 
     def read(self, rows: GroupRows) -> Iterator[tuple[int, pa.RecordBatch]]:
         """These rows in small batches, each with the number of its first row.
@@ -134,6 +170,7 @@ class ForwardReader:
         if group != self._group or self._row > start:
             columns = list(self.columns)
             size = batch_rows(self._footer[group], columns, self._stream)
+            self._pages.watch(chunks_of(self._footer[group], columns))
             self._batches = self._file.iter_batches(
                 size, row_groups=[group], columns=columns, use_threads=False
             )

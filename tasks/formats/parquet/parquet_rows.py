@@ -62,14 +62,14 @@ def _rows(file: ForwardReader, piece: Slice, columns: Columns) -> Iterator[ReadR
                     position += 1
         except (pa.ArrowException, OSError) as error:
             yield lost_rows(piece.path, position, error, group.end - position)
-        if surplus := file.surplus(group):
-            denied = (
-                f"row group {group.group} has {surplus:,} values more than the footer says that it has rows"
-            )
+        surplus = file.surplus(group)
+        if surplus != 0:
+            more = "more values" if surplus is None else f"{surplus:,} values more"
+            denied = f"row group {group.group} has {more} than the footer says that it has"
             yield lost_rows(piece.path, group.end, DamagedFileError(denied), surplus)
     if missing := max(0, end - max(piece.start, file.rows)):
         why = f"its row groups have {file.rows:,} rows, and the plan has seen more"
         yield lost_rows(piece.path, file.rows, DamagedFileError(why), missing)
-    if file.rows_denied and piece.start < file.rows <= end:
-        why = f"its row groups have {file.rows:,} rows, and its footer says {file.rows + file.rows_denied:,}"
-        yield lost_rows(piece.path, file.rows, DamagedFileError(why), file.rows_denied)
+    if piece.start < file.rows <= end and (denied := file.rows_denied()):
+        why = f"its row groups have {file.rows:,} rows, and its footer says {file.rows + denied:,}"
+        yield lost_rows(piece.path, file.rows, DamagedFileError(why), denied)

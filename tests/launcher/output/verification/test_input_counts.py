@@ -135,6 +135,13 @@ def test_parquet_whose_footer_contradicts_itself_is_unknown(tmp_path: Path, whic
     assert counted(footer_says(path, which, ROWS // 2), "parquet") is None
 
 
+def test_parquet_by_its_pages_where_every_count_of_the_footer_says_less(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    columns = {"id": [f"r{n}" for n in range(ROWS)], "text": [f"text {n}" for n in range(ROWS)]}
+    pq.write_table(pa.table(columns), path, store_schema=False, write_statistics=False)
+    assert counted(footer_says(path, "all", ROWS // 2), "parquet") == ROWS
+
+
 def test_arrow_file_stream_and_feather(tmp_path: Path) -> None:
     table = pa.table({"text": ["a"] * 5})
     with ipc.new_stream(str(tmp_path / "a.arrows"), table.schema) as out:

@@ -12,8 +12,8 @@ GIB = 2**30
 
 
 def group(path: str, unpacked: int = 100, stored: int = 100, *, encrypted: bool = False) -> Group:
-    chunk = Chunk(path, 10, unpacked, stored, None, encrypted)
-    return Group(10, 100, (Chunk("id", 10, 100, 100, None), chunk))
+    chunk = Chunk(path, 10, unpacked, stored, None, 4, encrypted)
+    return Group(10, 100, (Chunk("id", 10, 100, 100, None, 4), chunk))
 
 
 @pytest.mark.parametrize("path", ["text", "meta.text", "text.list.element", "meta.text.list.element"])
