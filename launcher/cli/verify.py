@@ -62,11 +62,12 @@ def _not_finished(run: Run, report: VerifyReport) -> Problem:
 
 def _planned(ledger: Ledger, run: Run) -> PlannedRun | None:
     """The run as this ledger knows it; None where it holds no shards yet."""
-    ids = [shard.id for shard in ledger.shards.of_run(run.id)]
-    if not ids:
+    shards = ledger.shards.progress(run.id).shards
+    if not shards:
         return None
     plan = plan_file.read_recorded(run.plan)
-    header = header_of(plan, jobs.load(plan.work.job), len(ids))
+    header = header_of(plan, jobs.load(plan.work.job), shards)
+    ids = (shard.id for shard in ledger.shards.of_run(run.id))
     return planned_run(header, ids, finished=run.state == RunState.DONE)
 
 

@@ -6,11 +6,12 @@ they are not in the manifest.
 
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,11 +19,11 @@ import pyarrow.parquet as pq
 from launcher.format import plural
 from launcher.output.taken_over import read_base
 from tasks.errors import Problem
-from tasks.formats.parquet.parquet_reader import read_small_table
+from tasks.formats.parquet.parquet_reader import table_batches
 from tasks.protocol.keys import dataset_key
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
-from tasks.stores.base import Store, read
+from tasks.stores.base import Store
 
 SCHEMA = pa.schema(
     [
@@ -37,6 +38,7 @@ SCHEMA = pa.schema(
     ]
 )
 ROW_GROUP_FILES = 10_000
+COPY_BYTES = 2**20
 
 
 def dataset_rows(receipts: Iterable[Receipt]) -> Iterator[dict[str, Any]]:
@@ -61,26 +63,47 @@ def _rows_of_earlier_runs(store: Store, run: str) -> Iterator[dict[str, Any]]:
     """Read the rows of the shards of earlier runs that belong to this run's dataset, from the datasets of those runs."""
     for owner, shards in read_base(store, run).items():
         wanted = set(shards)
-        theirs = read(store, dataset_key(owner))
+        theirs = open_dataset_manifest(store, owner)
         if theirs is None:  # only a run that has a dataset is taken over
             raise Problem(
                 f"run {run} takes over {plural(len(wanted), 'shard')} of run {owner}, and {dataset_key(owner)} is gone",
                 hint=f"`embedfleet finish {owner}` writes it again; if that run is gone, use another output.path",
             )
-        try:
-            table = read_small_table(theirs)
-        except (pa.ArrowException, OSError) as error:
-            raise Problem(
-                f"{dataset_key(owner)}, whose shards run {run} takes over, cannot be read: {error}",
-                hint=f"`embedfleet finish {owner}` writes it again; if that run is gone, use another output.path",
-            ) from error
-        rows = rows_of_table(table)
-        yield from (row for row in rows if row["run"] == owner and row["shard"] in wanted)
+        with theirs:
+            try:
+                for row in rows_of_dataset(theirs):
+                    if row["run"] == owner and row["shard"] in wanted:
+                        yield row
+            except (pa.ArrowException, OSError) as error:
+                raise Problem(
+                    f"{dataset_key(owner)}, whose shards run {run} takes over, cannot be read: {error}",
+                    hint=f"`embedfleet finish {owner}` writes it again; if that run is gone, use another output.path",
+                ) from error
 
 
-def rows_of_table(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """The rows of a dataset manifest, some thousand of them in memory at a time."""
-    for batch in table.to_batches(max_chunksize=ROW_GROUP_FILES):
+def open_dataset_manifest(store: Store, run: str) -> BinaryIO | None:
+    """A local copy of the dataset manifest of a run, unnamed; None where there is none. The caller closes it."""
+    stream = store.get(dataset_key(run))
+    if stream is None:
+        return None
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        with stream:
+            shutil.copyfileobj(stream, copy, COPY_BYTES)
+    except BaseException:
+        copy.close()
+        raise
+    copy.seek(0)
+    return copy
+
+
+def rows_of_dataset(manifest: BinaryIO) -> Iterator[dict[str, Any]]:
+    """The rows of a dataset manifest, some thousand of them in memory at a time.
+
+    Raises:
+        pyarrow.ArrowException, OSError: it is damaged.
+    """
+    for batch in table_batches(manifest, ROW_GROUP_FILES):
         yield from batch.to_pylist()
 
 

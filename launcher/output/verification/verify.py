@@ -13,7 +13,7 @@ Beside it: `plan_check` compares the manifest with the ledger, `dataset_check` t
 import random
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import chain
 
 import numpy as np
@@ -68,21 +68,25 @@ def verify(
 
     `seed` chooses the sample; `embed_again` is whether it is embedded again. `planned` is what the ledger knows.
     """
-    verification = _Verification(store, header, seed, finished=planned is None or planned.finished)
-    total = header.shards + verification.count_taken_over()
-    for checked, (embedded_by, shard) in enumerate(verification.shards(planned), 1):
-        verification.check_shard(embedded_by, shard)
-        progress(checked, max(total, checked))
-    verification.check_whole_run(finished=planned is not None and planned.finished)
-    if embed_again:
-        verification.check_sample()
-    return verification.report()
+    with closing(DatasetCheck(store, header)) as dataset:
+        finished = planned is None or planned.finished
+        verification = _Verification(store, header, seed, dataset, finished=finished)
+        total = header.shards + verification.count_taken_over()
+        for checked, (embedded_by, shard) in enumerate(verification.shards(planned), 1):
+            verification.check_shard(embedded_by, shard)
+            progress(checked, max(total, checked))
+        verification.check_whole_run(finished=planned is not None and planned.finished)
+        if embed_again:
+            verification.check_sample()
+        return verification.report()
 
 
 class _Verification:
     """The state of a verification: counts, faults, the hashes of all ids, and the sample so far."""
 
-    def __init__(self, store: Store, header: Header, seed: int, *, finished: bool) -> None:
+    def __init__(
+        self, store: Store, header: Header, seed: int, dataset: DatasetCheck, *, finished: bool
+    ) -> None:
         self.store, self.header = store, header
         self.finished = finished  # so that a shard without a receipt is a fault
         self.corpus = open_store(header.corpus)
@@ -90,7 +94,7 @@ class _Verification:
         self.seen = array("Q")
         self.sampled: list[SampledRow] = []
         self.balance = InputBalance(self.corpus)
-        self.dataset = DatasetCheck(store, header)
+        self.dataset = dataset
         self.receipts = ReceiptReader(store)
         self.earlier: list[TakenOver] = []
         self.shards_done = self.documents = self.rows = self.failed_rows = self.fault_count = 0

@@ -50,15 +50,48 @@ def read_small_table(body: bytes, columns: list[str] | None = None) -> pa.Table:
     """
     try:
         with pq.ParquetFile(pa.BufferReader(body), pre_buffer=False) as file:
-            meta = file.metadata
-            size = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups))
-            if meta.num_rows > MAX_TABLE_ROWS or size > MAX_TABLE_BYTES:
-                raise pa.ArrowInvalid(f"it claims {meta.num_rows:,} rows of {size:,} bytes")
+            _check_claims(file.metadata)
             table = file.read(columns, use_threads=False)
         table.validate(full=True)
     except UnicodeDecodeError as error:  # of a name in the footer
         raise pa.ArrowInvalid(f"its footer is not text: {error}") from error
     return table
+
+
+def table_schema(stream: BinaryIO) -> pa.Schema:
+    """The schema of a small table, with its metadata, from a seekable stream.
+
+    Raises:
+        pyarrow.ArrowException, OSError: its footer is damaged, or claims more than any table of ours holds.
+    """
+    try:
+        with pq.ParquetFile(stream, pre_buffer=False) as file:
+            _check_claims(file.metadata)
+            return file.schema_arrow
+    except UnicodeDecodeError as error:  # of a name in the footer
+        raise pa.ArrowInvalid(f"its footer is not text: {error}") from error
+
+
+def table_batches(stream: BinaryIO, rows: int) -> Iterator[pa.RecordBatch]:
+    """Read a small table from a seekable stream, so many rows at a time, on this thread.
+
+    Raises:
+        pyarrow.ArrowException, OSError: it is damaged, or claims more than any table of ours holds.
+    """
+    try:
+        with pq.ParquetFile(stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES) as file:
+            _check_claims(file.metadata)
+            for batch in file.iter_batches(rows, use_threads=False):
+                batch.validate(full=True)
+                yield batch
+    except UnicodeDecodeError as error:  # of a name in the footer
+        raise pa.ArrowInvalid(f"its footer is not text: {error}") from error
+
+
+def _check_claims(meta: pq.FileMetaData) -> None:
+    size = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups))
+    if meta.num_rows > MAX_TABLE_ROWS or size > MAX_TABLE_BYTES:
+        raise pa.ArrowInvalid(f"it claims {meta.num_rows:,} rows of {size:,} bytes")
 
 
 @dataclass(frozen=True, slots=True)
