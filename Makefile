@@ -196,7 +196,7 @@ e2e-indexes: setup $(INDEXES)/ready
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_index_sizes.py
 
 test-openvino: setup $(OPENVINO)/ready ## OpenVINO beside sentence-transformers, every kind of model; not part of e2e
-	@PYTHONPATH=$(OPENVINO) $(BIN)/python -m pytest tests/contract/test_agreement.py tests/contract/test_encoder.py tests/tasks/engines/test_openvino_engine.py -k openvino
+	@PYTHONPATH=$(OPENVINO) $(BIN)/python -m pytest tests/contract/test_agreement.py tests/contract/test_encoder.py tests/tasks/engines/test_openvino_engine.py tests/tasks/engines/test_layouts.py -k openvino
 
 e2e-vllm: setup $(VLLM)/ready
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_vllm.py

@@ -167,7 +167,7 @@ class OwnFiles:
 
         from tasks.formats.rows import Document
         from tasks.formats.vectors.vector_file import arrow_schema
-        from tasks.worker.input_rows import rows_of
+        from tasks.worker.reading.input_rows import rows_of
 
         ids = [row.id for row in rows_of(self.header, self.corpus, shard) if isinstance(row, Document)]
         schema = arrow_schema(DIMENSIONS, "float32")

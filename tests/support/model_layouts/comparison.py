@@ -1,4 +1,4 @@
-"""What our torch engine gives for a layout beside sentence-transformers on the same folder, in words.
+"""What an engine of ours gives for a layout beside sentence-transformers on the same folder, in words.
 
 Texts go in whole, so prompts, tokens, truncation, pooling, layers and length are all compared, in float32.
 """
@@ -31,15 +31,15 @@ TEXTS = [
 EQUAL = "equal"
 
 
-def outcome(layout: Layout, folder: Path) -> str:
-    """`equal`, `refused: why`, or what is wrong: `differs: ...`.
+def outcome(layout: Layout, folder: Path, engine: str = "torch") -> str:
+    """What this engine gives: `equal`, `refused: why`, or what is wrong: `differs: ...`.
 
     Raises:
         Exception: the engine's, for anything but a refusal.
     """
     layout.build(folder)
     try:
-        encoder = load_encoder("torch", str(folder), remote_code=layout.trust, dtype="float32")
+        encoder = load_encoder(engine, str(folder), remote_code=layout.trust, dtype="float32")
     except Problem as problem:
         said = " ".join(f"refused: {problem}".split())
         return said.replace(str(folder), "MODEL").replace(transformers.__version__, "VERSION")
