@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from launcher.errors import Problem
+from launcher.loading.columns import ArrowColumn, distinct
 from launcher.loading.vector_store import Element, Key, Limited, Rows, Schema, Vectors, keys_of
 from launcher.output.hashed_names import id_hash
 from launcher.output.verification.repeated_ids import some_repeated
@@ -46,8 +47,8 @@ def rows_of(dataset: Dataset, file: DatasetFile, schema: Schema) -> Iterator[Row
         yield rows
 
 
-def _values(batch: pa.RecordBatch, column: str) -> list[Any]:
-    return batch.column(column).to_pylist()
+def _values(batch: pa.RecordBatch, column: str) -> ArrowColumn:
+    return ArrowColumn(batch.column(column))
 
 
 def _matrix(batch: pa.RecordBatch, element: Element) -> Vectors:
@@ -57,7 +58,7 @@ def _matrix(batch: pa.RecordBatch, element: Element) -> Vectors:
 
 
 def _refuse_doubles(rows: Rows, file: str, first: int) -> None:
-    if len(set(zip(rows.ids, rows.chunks, strict=True))) == len(rows):
+    if distinct([rows.ids, rows.chunks]) == len(rows):
         return
     seen: dict[Key, int] = {}
     for row, key in enumerate(rows.keys(), first):

@@ -22,6 +22,7 @@ import pyarrow as pa
 from lance.fragment import FragmentMetadata, write_fragments
 
 from launcher.errors import Problem
+from launcher.loading.columns import arrow_of
 from launcher.loading.contents import Contents, decode, encode, resumed
 from launcher.loading.stores.lance_errors import problems, retried
 from launcher.loading.stores.lance_index import build_indexes, index_text, nearest_rows
@@ -233,8 +234,8 @@ class Lance:
         try:
             for rows in batches:
                 vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.vectors.reshape(-1)), type=kind)
-                kept = [pa.array(values, pa.string()) for values in rows.kept.values()]
-                columns = [pa.array(rows.ids, pa.string()), pa.array(rows.chunks, pa.int32()), vectors, *kept]
+                kept = [arrow_of(values, pa.string()) for values in rows.kept.values()]
+                columns = [arrow_of(rows.ids, pa.string()), arrow_of(rows.chunks, pa.int32()), vectors, *kept]
                 yield pa.RecordBatch.from_arrays(columns, schema=schema)
         except Problem as error:
             failed.append(error)
