@@ -3,14 +3,16 @@
 from argparse import Namespace
 from collections.abc import Sequence
 
-from launcher.cli.console import show
+from launcher.cli.console import say, show
 from launcher.cli.named_dataset import named_dataset
 from launcher.errors import Usage
 from launcher.evaluation.evaluate import EvaluateOptions, evaluate
 from launcher.evaluation.judgments import read_judgments
+from launcher.evaluation.known import keep_evaluation
 from launcher.evaluation.representations import halves
 from launcher.reports.terminal.evaluate import evaluate_text
 from launcher.throughput.matryoshka import trained_dimensions
+from tasks.stores.base import StoreError
 
 
 def run(arguments: Namespace) -> int:
@@ -27,5 +29,12 @@ def run(arguments: Namespace) -> int:
     options = EvaluateOptions(
         shorter=shorter, keep=arguments.keep, prompt=arguments.prompt, allow_missing=arguments.allow_missing
     )
-    show(evaluate(dataset, judgments, options), evaluate_text, as_json=arguments.json)
+    found = evaluate(dataset, judgments, options)
+    try:
+        keep_evaluation(dataset.store, found)
+    except (
+        StoreError
+    ) as problem:  # such as a bucket that may only be read: the figures are what was asked for
+        say(f"the next plan will not know of this: {problem}")
+    show(found, evaluate_text, as_json=arguments.json)
     return 0

@@ -11,6 +11,7 @@ from typing import TextIO
 from rich.console import RenderableType
 
 from launcher.cli.console import say, show, show_text
+from launcher.evaluation.known import known_evaluation, proposal
 from launcher.files import write
 from launcher.jobs.job import Job
 from launcher.jobs.parse import read_job
@@ -26,6 +27,8 @@ from launcher.reports.terminal.plans.plan import plan_text
 from launcher.reports.terminal.plans.plan_diff import diff_text
 from launcher.reports.terminal.plans.plan_screen import plan_screen
 from tasks.clock import utc
+from tasks.stores.base import StoreError
+from tasks.stores.open import open_store
 
 
 def plan(arguments: Namespace) -> int:
@@ -47,8 +50,32 @@ def plan(arguments: Namespace) -> int:
 
         show_text(plan_md(plan))
         return 0
+    if line := _cheaper_vectors(job, base, plan):
+        say(line)
     show(body if arguments.json else plan, plan_form(sys.stdout, whole=arguments.all), as_json=arguments.json)
     return 0
+
+
+def _cheaper_vectors(job: Job, base: Path, plan: SavedPlan) -> str | None:
+    """Which cheaper vectors keep enough, where an earlier run of this model was evaluated; else how to find out.
+
+    Only where vectors will be loaded into a store, or another run lies in the output path.
+    """
+    if job.output is None:
+        return None
+    path = job.output.path if "://" in job.output.path else str((base / job.output.path).absolute())
+    if "://" not in path and not Path(path).is_dir():
+        found = None
+    else:
+        try:
+            found = known_evaluation(open_store(path), job.model, plan.work.model_fingerprint)
+        except StoreError:
+            found = None
+    if found is not None:
+        return proposal(found)
+    if job.sink is None:
+        return None
+    return "which dtype and dimensions keep your recall: embedfleet evaluate RUN --queries ... --qrels ... --keep 0.99"
 
 
 def steered(job: Job, arguments: Namespace) -> Job:

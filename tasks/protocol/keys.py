@@ -15,6 +15,7 @@ relative to the output path. `docs/architecture.md` says who writes each object 
     _embedfleet/<run>/control.json, control/<machine>.json, probe, dataset.parquet
     _embedfleet/<run>/loads/<load>/<sha256>.json                files that a vector store has
     _embedfleet/<run>/load.json                                 how far the load into a vector store is
+    _embedfleet/<run>/evaluation.json                           what `embedfleet evaluate` found of the run last
     _embedfleet/<run>.repeats/texts/<n>.jsonl                   texts that a corpus has more than once
     _embedfleet/<run>.repeats/vectors/<attempt>.parquet         their vectors; its other objects are those of a run
     _embedfleet/<run>/budget/agreed-<n>.json, spent-<launcher>.json, allowance.json, machine-<name>
@@ -229,3 +230,8 @@ def load_receipt_key(run: str, load: str, sha256: str) -> str:
 def load_status_key(run: str) -> str:
     """How far the load of a run into a vector store is: see `launcher.loading.load_status`."""
     return f"{run_root(run)}/load.json"
+
+
+def evaluation_key(run: str) -> str:
+    """What `embedfleet evaluate` found of a run last: see `launcher.evaluation.known`."""
+    return f"{run_root(run)}/evaluation.json"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from rich.console import Console
 
 from launcher.evaluation.evaluate import EvaluateDocument, EvaluatedRepresentation
+from launcher.evaluation.known import known_evaluation
 from launcher.reports.terminal.evaluate import evaluate_text
 from scripts.schemas import FOLDER
+from tasks.stores.open import open_store
 from tests.support.cli_runs import in_process
 from tests.support.vector_runs import run_of_dtype
 
@@ -36,6 +39,29 @@ def test_document_fits_its_schema(folder: Path) -> None:
     validator: Any = jsonschema.Draft202012Validator(schema)
     validator.validate(body)
     assert (body["representations"][0]["ndcg_at_10"], body["representations"][0]["dtype"]) == (1.0, "float16")
+
+
+def test_next_plan_of_this_model_says_what_is_enough(folder: Path) -> None:
+    words = ["evaluate", "out", "--queries", "q.jsonl", "--qrels", "qrels.tsv", "--dimensions", "16"]
+    assert in_process(*words, folder=folder).returncode == 0
+    job = "name: n\ncorpus: {path: in, text: text, id: id}\nmodel: hash\noutput: {path: out}\n"
+    (folder / "job.yaml").write_text(job)
+    planned = in_process("plan", "job.yaml", "--on", "local", folder=folder)
+    assert planned.returncode == 0, planned.stderr
+    said = " ".join(planned.stderr.split())
+    assert re.search(r"evaluated on 1 query of run \S+: \w+ of \d+ dimensions keeps 99.0% of nDCG@10", said)
+    assert re.search(r"output: \{dtype: \w+, dimensions: \d+\}", said)
+
+
+def test_evaluation_of_another_model_is_not_taken(folder: Path) -> None:
+    words = ["evaluate", "out", "--queries", "q.jsonl", "--qrels", "qrels.tsv"]
+    assert in_process(*words, folder=folder).returncode == 0
+    store = open_store(str(folder / "out"))
+    [body] = [
+        json.loads(path.read_text()) for path in (folder / "out" / "_embedfleet").glob("*/evaluation.json")
+    ]
+    assert known_evaluation(store, body["model"], body["model_fingerprint"]) is not None
+    assert known_evaluation(store, "another", "sha256:" + "0" * 64) is None
 
 
 def test_screen_names_the_cheapest(folder: Path) -> None:
