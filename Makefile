@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: test-openvino e2e-recipes bench-serve fuzz e2e-load bench-recall bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
+.PHONY: test-openvino e2e-recipes bench-serve fuzz e2e-load e2e-rented-load bench-recall bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -188,7 +188,7 @@ fuzz: setup ## mutated bytes at every border for FUZZ_SECONDS (100), then damage
 	@nice $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 	@DAMAGE_SECONDS=$(DAMAGE_SECONDS) nice $(BIN)/python -m pytest -q -m e2e tests/launcher/cli/test_damaged_state.py
 
-e2e: e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics e2e-recipes e2e-load ## the slow suites: killed loaders of vector stores, killed workers, vLLM on a CPU, real vector indexes, rented machines on Slurm and AWS, steering and pilot on Slurm, pages, runs with faults, buckets of others, races, Prometheus, recipes
+e2e: e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics e2e-recipes e2e-load e2e-rented-load ## the slow suites: killed loaders of vector stores, killed workers, vLLM on a CPU, real vector indexes, rented machines on Slurm and AWS, steering and pilot on Slurm, pages, runs with faults, buckets of others, races, Prometheus, recipes
 
 e2e-killed: setup
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_killed.py
@@ -240,6 +240,9 @@ prometheus:
 
 e2e-load: setup $(VENV)/stores $(VENV)/vector-stores $(CHROMA)/ready
 	@$(BIN)/python -m pytest -m "e2e or not e2e" tests/e2e/test_load.py tests/e2e/test_sink.py tests/e2e/test_milvus_import.py tests/contract/test_vector_store.py tests/launcher/loading
+
+e2e-rented-load: setup $(VENV)/stores $(VENV)/vector-stores cloud cluster-packages
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_slurm_load.py
 
 screenshots: setup ## pictures of the pages of a plan and of the demo's newest run, into build/screenshots and docs/images
 	@$(BIN)/python -m scripts.screenshots --docs

@@ -9,6 +9,7 @@ ui: the live page of runs, served to a browser on this machine.
 diagnostics: the checks of `embedfleet doctor`.
 simulator: simulate runs on recorded or generated spot markets.
 pilot: drive a run from a small rented machine, so that the laptop may close.
+loaders: several rented machines load a run into a vector store.
 fleet: rent, watch and end the machines of a run.
 reports: show plans, runs and costs on a terminal, as HTML, Markdown or CSV.
 costs: meter machine time, charges and budgets; explain what a run cost.

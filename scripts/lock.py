@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tasks" / "requirements"
-NAMES = ("hash", "torch", "vllm", "pilot", "uv")
+NAMES = ("hash", "torch", "vllm", "pilot", "load", "uv")
 LOWEST_PYTHON = "3.11"
 
 

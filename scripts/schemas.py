@@ -35,7 +35,7 @@ from launcher.evaluation.evaluate import EvaluateDocument
 from launcher.fleet.orphan_check import DownReport
 from launcher.index_sizes.document import SizeDocument
 from launcher.jobs.job_schema import SHIPPED, job_schema
-from launcher.loading.documents import LoadDocument, LoadPreview
+from launcher.loading.documents import LoadDocument, LoadPreview, RentedLoadDocument
 from launcher.output.verification.verify_report import VerifyReport
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.plan_diff_document import DiffDocument
@@ -88,6 +88,7 @@ OUTPUTS: Mapping[str, JsonOutput] = {
     "launch": JsonOutput("launch --json", LaunchDocument),
     "launch-preview": JsonOutput("launch --dry-run --json", LaunchPreview),
     "load": JsonOutput("load --json", LoadDocument),
+    "load-on": JsonOutput("load --on --json", RentedLoadDocument),
     "load-preview": JsonOutput("load --dry-run --json", LoadPreview),
     "ledger-rebuild": JsonOutput("ledger rebuild --json", LedgerDocument),
     "plan": JsonOutput("plan --json", SavedPlan, plan_file.SCHEMA),

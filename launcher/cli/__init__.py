@@ -21,6 +21,7 @@ simulate: `simulate`.
 launch: `launch`.
 resume: `resume`.
 pilot: `pilot`, and what `launch --pilot` and `resume --pilot` do on the laptop.
+rented_load: `load --on`, machines that load.
 runs: `runs`.
 logs: `logs`.
 watched_run: the run that a command reads, by its name or by its output path.

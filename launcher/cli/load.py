@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from launcher.cli.console import say, show, steps
 from launcher.cli.named_dataset import named_dataset, named_run
+from launcher.cli.rented_load import rented_load, with_rented
 from launcher.cli.sink import sink_of_run
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.jobs.job import JobSink
@@ -38,12 +39,15 @@ def run(arguments: Namespace) -> int:
         parse_target(arguments.to)  # before anything is read
     if arguments.follow:
         return _follow(arguments)
+    if arguments.on is not None and not arguments.dry_run:
+        return rented_load(arguments, _sink)
     dataset = named_dataset(arguments)
     sink = _sink(arguments, dataset.store, dataset.run)
     target, options = parse_target(sink.to), _options(arguments, sink)
     with closing(connect(target, sink.secret)) as store:
         if arguments.dry_run:
-            show(preview(dataset, target, store, options), preview_text, as_json=arguments.json)
+            planned = preview(dataset, target, store, options)
+            show(with_rented(planned, arguments), preview_text, as_json=arguments.json)
             return 0
         with steps("loading rows") as step:
             found = load(dataset, target, store, options, step)
@@ -70,6 +74,7 @@ def _options(arguments: Namespace, sink: JobSink) -> LoadOptions:
         replace=arguments.replace,
         keep=sink.keep,
         parallel=arguments.parallel,
+        load=arguments.share,
     )
 
 

@@ -20,7 +20,7 @@ def named_dataset(arguments: Namespace) -> Dataset:
     """
     name: str | None = arguments.run
     if name is not None and _is_output(name):
-        return open_dataset(location(name))
+        return open_dataset(location(name), getattr(arguments, "of", None))
     with existing_ledger(arguments) as ledger:
         run = ledger.runs.find(name)
     return open_dataset(run.output, run.id)

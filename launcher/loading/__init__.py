@@ -5,6 +5,7 @@ Imports: `launcher.vectors`, `sinks`, `errors`; `tasks`. The client of a store i
 vector_store: the interface of a store, and the values that cross it.
 contents: what a collection says of itself, and what a load may do to it.
 backpressure: fewer and smaller requests while a store is busy.
+columns: a column of Arrow as a sequence of values.
 rows: rows of a dataset in the type that a store takes.
 register: which collection a name stands for, in a store without aliases.
 reads: what was written and is not seen yet.
@@ -13,6 +14,8 @@ signs: packed bits as numbers.
 receipts: which files a load has finished, for stores without transactions.
 difference: the files and keys in which two datasets differ.
 loader: load a dataset: prepare, write, delete, seal, count.
+writer: the writing of one load.
+shares: which loader writes a file of a load that several share.
 check: compare a store with its dataset.
 preview: what a load would do.
 documents: what `load` prints.

@@ -167,6 +167,16 @@ def name_behind_alias(alias: str, contents: Contents, *, replace: bool) -> str:
     return f"{alias}__{suffix}"
 
 
+def is_done(have: Contents | None, want: Contents) -> bool:
+    """Whether a collection is what this very load makes of it: another of its loaders has ended it."""
+    return have is not None and (have.run, have.load, have.complete, have.following) == (
+        want.run,
+        want.load,
+        True,
+        None,
+    )
+
+
 def is_part_of(have: Contents, run: str) -> bool:
     """Whether a collection holds a part of this run alone, and no more than a part."""
     return have.run == run and have.following is None and not have.complete

@@ -52,6 +52,17 @@ class LoadDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RentedPreview:
+    """The machines that would load, and what they cost."""
+
+    machines: int
+    machine: str  # kind, place and price, in words
+    usd_per_hour: Decimal | None  # of one; None: not known
+    hours: Hours | None  # of each; None: the store's speed was not measured
+    usd: Dollars | None  # of all; None: price or hours are not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPreview:
     """What a load would do. Unknown is None."""
 
@@ -82,5 +93,32 @@ class LoadPreview:
     usd_per_month: (
         Decimal | None
     )  # of keeping one copy of the whole collection, on machines, in S3 or in the service
+    rented: RentedPreview | None  # with --on: the machines that would load; None: this machine does
     service: bool  # a service that bills by what is written and kept
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderUse:
+    """What one rented loader did."""
+
+    job: int  # the number of SkyPilot's managed job
+    status: str  # in SkyPilot's words
+    recoveries: int  # times that its machine was lost and another one came
+    hours: float | None  # that it was paid for; None: its machine never came
+    usd: Decimal | None  # None: the price is not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RentedLoadDocument:
+    """What a load by rented machines did."""
+
+    schema: str = "embedfleet/rented-load/1"
+    run: str
+    output: str
+    to: str  # the address of the store, without secrets
+    machine: str  # kind, place and price, in words
+    loaders: tuple[LoaderUse, ...]
+    hours: float  # of all machines
+    usd: Decimal | None  # of all machines; None: the price is not known
+    complete: bool  # the store holds the run

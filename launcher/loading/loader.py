@@ -4,32 +4,29 @@ Whatever is killed in between, the same command goes on where it was. Knows no s
 said by the store's guarantee.
 """
 
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Any
 from uuid import uuid4
 
 from launcher.errors import Problem
 from launcher.format import plural
-from launcher.loading.contents import Action, Contents, completed, contents_of, decide
-from launcher.loading.difference import deleted_keys, difference
+from launcher.loading.contents import Action, Contents, completed, contents_of, decide, is_done
+from launcher.loading.difference import difference
 from launcher.loading.documents import LoadDocument
-from launcher.loading.receipts import loaded_files, read_receipts, read_refused, write_receipt
-from launcher.loading.rows import check_limits, check_unique_keys, rows_of
+from launcher.loading.receipts import read_refused
+from launcher.loading.rows import check_limits, check_unique_keys
+from launcher.loading.shares import Shares
 from launcher.loading.vector_store import (
-    FileId,
     Key,
     Limited,
     RefusedRow,
-    Rows,
     Schema,
     VectorStore,
     WithoutAliases,
     refused_rows,
 )
+from launcher.loading.writer import LoadPlan, LoadWriter, Progress, files_in
 from launcher.sinks.index import HNSW, IndexSpec
 from launcher.sinks.targets import NEVER_RUN, Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
@@ -39,8 +36,6 @@ DELETE_ROWS = 10_000  # in one request
 NAMED_REFUSED = 20  # that are shown, of the rows that a store refused
 SHOWN_ID = 100  # characters
 PARALLEL = 2  # files at once; the store is the slower side
-
-Progress = Callable[[int, int], None]  # rows that the store has, and rows of the dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +47,10 @@ class LoadOptions:
     replace: bool = False
     keep: tuple[str, ...] | None = None  # kept columns to load; None: all
     parallel: int = PARALLEL
+    load: str | None = None  # the identity of a load that several loaders share: see `shares`
 
 
 DEFAULTS = LoadOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class LoadPlan:
-    """What a load will do, decided before anything is written."""
-
-    action: Action
-    contents: Contents  # that the collection is to say while it is loaded
-    schema: Schema
-    files: tuple[DatasetFile, ...]
-    older: Dataset | None
 
 
 def nothing_shown(_done: int, _all: int) -> None:
@@ -79,11 +64,12 @@ def plan_load(dataset: Dataset, target: Target, store: VectorStore, options: Loa
         Problem: the collection holds another model, another run, or something of others; or there is no such kept column.
     """
     schema = schema_of(dataset, store, options.keep)
-    want = contents_of(dataset.header, dataset.dimensions, uuid4().hex[:12])
+    want = contents_of(dataset.header, dataset.dimensions, options.load or uuid4().hex[:12])
     older = None if options.since is None else open_dataset(dataset.output, options.since)
     have = store.contents()
     since = None if older is None else older.run
-    action = decide(have, want, since, replace=options.replace, where=target.shown)
+    again = options.replace and not is_done(have, want)  # or a loader of this very load came first
+    action = decide(have, want, since, replace=again, where=target.shown)
     if action is Action.NOTHING:
         assert have is not None
         _check_same_files(dataset, target, store, have)
@@ -102,12 +88,6 @@ def plan_load(dataset: Dataset, target: Target, store: VectorStore, options: Loa
 def _check(dataset: Dataset, files: Sequence[DatasetFile], store: VectorStore, schema: Schema) -> None:
     if isinstance(store, Limited):
         check_limits(dataset, files, store, schema)
-
-
-def files_in(store: VectorStore, dataset: Dataset, contents: Contents) -> frozenset[str]:
-    """SHA-256 of the files that this load has written: by the store's own ledger, else by receipts."""
-    own = store.loaded(contents)
-    return loaded_files(dataset.store, dataset.run, contents.load) if own is None else own
 
 
 def _check_same_files(dataset: Dataset, target: Target, store: VectorStore, have: Contents) -> None:
@@ -159,13 +139,61 @@ def load(
     plan = plan_load(dataset, target, store, options)
     if plan.action is Action.NOTHING:
         return _document(dataset, target, store, options, plan, _refused_before(dataset, plan.contents))
+    if options.load is not None:
+        return _share(dataset, target, store, options, plan, progress)
     begun = monotonic()
+    work = _prepared(dataset, store, options, plan, progress)
+    written = work.write_files(options.parallel, work.look())
+    return _end(dataset, target, store, options, plan, work, written, begun)
+
+
+def _prepared(
+    dataset: Dataset, store: VectorStore, options: LoadOptions, plan: LoadPlan, progress: Progress
+) -> LoadWriter:
+    """The writer of a load whose collection is made, or found."""
     now = store.prepare(plan.contents, plan.schema, options.index, replace=plan.action is Action.REPLACE)
-    work = _Load(dataset, store, plan, now, progress)
-    done = files_in(store, dataset, now)
-    again = bool(done - {file.sha256 for file in dataset.files})
-    written = work.write_files(options.parallel, done, again=again)
-    seconds = monotonic() - begun
+    return LoadWriter(dataset, store, plan, now, progress)
+
+
+def _share(
+    dataset: Dataset,
+    target: Target,
+    store: VectorStore,
+    options: LoadOptions,
+    plan: LoadPlan,
+    progress: Progress,
+) -> LoadDocument:
+    """Load with other loaders: each file is written by one, and one ends the load."""
+    begun = monotonic()
+    with Shares(dataset.store, dataset.run, plan.contents.load) as shares:
+        with shares.alone():
+            work = _prepared(dataset, store, options, plan, progress)
+        written = work.write_shared(options.parallel, shares)
+        if shares.ends(lambda: is_done(store.contents(), completed(work.contents, dataset.run, 0))):
+            with shares.alone():  # the look has turned the store to the collection that serves
+                _prepared(dataset, store, options, plan, progress)
+            return _end(dataset, target, store, options, plan, work, written, begun)
+    rows = sum(file.rows for file in written) - work.refused
+    return replace(
+        _document(dataset, target, store, options, plan, _refused_before(dataset, work.contents)),
+        files_written=len(written),
+        rows_written=rows,
+        seconds=round(monotonic() - begun, 3),
+    )
+
+
+def _end(
+    dataset: Dataset,
+    target: Target,
+    store: VectorStore,
+    options: LoadOptions,
+    plan: LoadPlan,
+    work: LoadWriter,
+    written: Sequence[DatasetFile],
+    begun: float,
+) -> LoadDocument:
+    """Delete what is gone, build the index, compare the count."""
+    seconds, now = monotonic() - begun, work.contents
     if store.guarantee == "one commit" and plan.older is None:
         check_unique_keys(dataset, plan.files)
     deleted = work.delete()
@@ -258,93 +286,9 @@ def write_some(
     """Write all files of a part of a dataset, of a run that goes on; `load` writes the rest and ends the load."""
     _check(dataset, dataset.files, store, schema)
     plan = LoadPlan(Action.CREATE, contents, schema, dataset.files, None)
-    _Load(dataset, store, plan, contents, progress).write_files(parallel, (), again=again)
-
-
-class _Load:
-    """The writing of one load."""
-
-    def __init__(
-        self, dataset: Dataset, store: VectorStore, plan: LoadPlan, contents: Contents, progress: Progress
-    ) -> None:
-        self._dataset = dataset
-        self._store = store
-        self._plan = plan
-        self._contents = contents
-        self._progress = progress
-        self._lock = threading.Lock()
-        self._done = 0
-        self.refused = 0  # rows, by this command
-        self._again = False
-        self._stopped = threading.Event()
-
-    def write_files(self, parallel: int, done: Collection[str], *, again: bool) -> list[DatasetFile]:
-        """Write the files that are not `done`, several at once; the first failure ends all.
-
-        `again`: the store has files of shards that were embedded again since, so that rows of these keys may be there.
-        """
-        self._again = again and self._store.guarantee == "transactional"  # else a key is written over anyway
-        left = [file for file in self._plan.files if file.sha256 not in done]
-        self._count(self._dataset.rows - sum(file.rows for file in left))
-        with ThreadPoolExecutor(max(1, min(parallel, len(left)))) as pool:
-            tasks = [pool.submit(self._write, file) for file in left]
-            try:
-                wait(tasks, return_when=FIRST_EXCEPTION)
-            finally:
-                self._stopped.set()  # what still writes ends at its next batch
-                pool.shutdown(cancel_futures=True)
-            failed = [error for task in tasks if not task.cancelled() and (error := task.exception())]
-        if failed:
-            raise next((error for error in failed if not isinstance(error, _Stopped)), failed[0])
-        return left
-
-    def delete(self) -> int:
-        """Delete the rows whose documents are gone; returns how many."""
-        older = self._plan.older
-        if older is None:
-            return 0
-        keys = deleted_keys(older, self._dataset, difference(older, self._dataset))
-        return sum(
-            self._store.delete(keys[start : start + DELETE_ROWS])
-            for start in range(0, len(keys), DELETE_ROWS)
-        )
-
-    def receipts(self) -> list[Mapping[str, Any]]:
-        """What the receipts of this load hold for the store, in the order of the corpus."""
-        if self._store.loaded(self._contents) is not None:
-            return []
-        found = read_receipts(self._dataset.store, self._dataset.run, self._contents.load)
-        return [found[file.sha256].result for file in self._plan.files if file.sha256 in found]
-
-    def _write(self, file: DatasetFile) -> None:
-        name = FileId(self._dataset.run, self._contents.load, file.sha256, file.key, file.rows)
-        change = self._plan.action is Action.CHANGE
-        if self._again and not change:
-            for rows in self._batches(file):
-                self._store.delete(rows.keys())
-        result = self._store.write(name, self._batches(file), merge=change)
-        refused = refused_rows(result)
-        if refused and change:  # the row as it was before
-            self._store.delete([Key(row.id, row.chunk) for row in refused])
-        if self._store.guarantee != "transactional":
-            write_receipt(self._dataset.store, name, result)
-        self._count(file.rows, refused)
-
-    def _batches(self, file: DatasetFile) -> Iterator[Rows]:
-        for rows in rows_of(self._dataset, file, self._plan.schema):
-            if self._stopped.is_set():
-                raise _Stopped("another file failed", hint="run the same command again")
-            yield rows
-
-    def _count(self, rows: int, refused: Sequence[RefusedRow] = ()) -> None:
-        with self._lock:
-            self._done += rows
-            self.refused += len(refused)
-            self._progress(self._done, self._dataset.rows)
-
-
-class _Stopped(Problem):
-    """This file was given up because another one failed."""
+    work = LoadWriter(dataset, store, plan, contents, progress)
+    work.expect(again=again)
+    work.write_files(parallel, ())
 
 
 def keys_text(keys: Sequence[Key]) -> tuple[str, ...]:

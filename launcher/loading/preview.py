@@ -16,6 +16,8 @@ from launcher.vectors.read_dataset import Dataset
 from pricing.charges.storage import Dtype
 from pricing.charges.vector_stores import constants
 
+RENT_ABOVE = 20 * 10**9  # bytes, which a line of 100 Mbit/s takes an hour for, both ways
+
 # As the store holds the numbers, which may be another type than that of the output.
 DTYPES: Mapping[Element, Dtype] = {"float32": "float32", "float16": "float16", "bits": "binary"}
 
@@ -56,6 +58,11 @@ def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadO
         notes.append(f"the bytes leave out the kept columns {', '.join(schema.kept)}")
     if work is not None and work.service:
         notes += _service_notes(target, work)
+    size = sum(file.bytes for file in plan.files)
+    if size > RENT_ABOVE:
+        notes.append(
+            f"{size / 1e9:,.0f} GB go through the machine that loads: --on rents some beside the store"
+        )
     if dataset.header.id is None:
         notes.append(
             "the job has no corpus.id: ids are file and position, so a changed file deletes and adds all its rows"
@@ -83,6 +90,7 @@ def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadO
         hours=work and work.load_hours,
         usd=work and work.load_usd,
         usd_per_month=whole and whole.usd_per_month,
+        rented=None,
         service=target.kind in SERVICES,
         notes=tuple(notes),
     )

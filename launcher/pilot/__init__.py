@@ -6,6 +6,7 @@ SkyPilot, so `stop` and `down` reach the machines of the run from both.
 
 Imports: launcher.fleet, launcher.planning, launcher.ledger, launcher.jobs, tasks, pricing.
 
+cpu_task: what the tasks of pilots and of rented loaders have in common. Pure.
 task: the SkyPilot task of a pilot. Pure.
 ledger_copy: the run's part of a ledger in the store, from one machine to the other.
 news: what the laptop learns of a run that its pilot drives.

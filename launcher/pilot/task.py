@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from launcher.planning.pilot_machine import CPUS, MEMORY_GB, PilotMachine
-from tasks.skypilot_task import label, machine_prefix
+from launcher.pilot import cpu_task
+from launcher.planning.pilot_machine import PilotMachine
+from tasks.skypilot_task import machine_prefix
 
 PILOT_LABEL = "embedfleet-pilot"  # not that of the run's machines, so that a pilot never takes itself for one
-HOME = "$HOME/embedfleet-pilot"  # on the machine
-DISK_GB = 50
-MAX_RESTARTS = 3  # after the launcher crashed; one that ended by its own will is not started again
+FOLDER = "embedfleet-pilot"  # in the home of the machine
+HOME = f"$HOME/{FOLDER}"
+PREBUILT = "EMBEDFLEET_PILOT_ENV"  # the folder of an environment that the machine has already
 LOCK = "pilot"  # in tasks/requirements
 # Exit statuses of a launcher that has said all there is to say: done, out of budget, failed rows, late, stopped.
 SAID = (0, 5, 6, 7, 130)
@@ -48,19 +49,17 @@ def pilot_task(spec: PilotSpec) -> dict[str, Any]:
     secrets = (*spec.secrets, *spec.machine_secrets)
     body: dict[str, Any] = {
         "name": pilot_name(spec.run),
-        "resources": _resources(spec),
-        "file_mounts": {
-            f"~/embedfleet-pilot/code/{name}": folder for name, folder in sorted(spec.code.items())
-        },
+        "resources": cpu_task.resources(spec.machine, PILOT_LABEL, spec.run),
+        "file_mounts": {f"~/{FOLDER}/code/{name}": folder for name, folder in sorted(spec.code.items())},
         "envs": {
             "EMBEDFLEET_RUN": spec.run,
             "EMBEDFLEET_OUTPUT": spec.output,
             "EMBEDFLEET_MAX_COST": str(spec.max_cost),
             "HF_HUB_OFFLINE": "1",
-            **({"EMBEDFLEET_PILOT_ENV": spec.prebuilt} if spec.prebuilt else {}),
+            **({PREBUILT: spec.prebuilt} if spec.prebuilt else {}),
             **spec.settings,
         },
-        "setup": _setup(spec),
+        "setup": cpu_task.setup(FOLDER, LOCK, PREBUILT if spec.prebuilt else None, "msgspec, numpy, sky"),
         "run": _run(spec),
     }
     if secrets:
@@ -68,44 +67,9 @@ def pilot_task(spec: PilotSpec) -> dict[str, Any]:
     return body
 
 
-def _resources(spec: PilotSpec) -> dict[str, Any]:
-    place = spec.machine.place
-    size: dict[str, Any] = {"cpus": f"{CPUS}+", "memory": f"{MEMORY_GB}+"}
-    if place.instance_type:
-        size = {"instance_type": place.instance_type}
-    return {
-        "infra": place.infra,
-        **size,
-        "disk_size": DISK_GB,
-        "labels": {PILOT_LABEL: label(spec.run)},
-        "job_recovery": {"max_restarts_on_errors": MAX_RESTARTS},
-    }
-
-
-def _environment() -> str:
-    return f"""lock="{HOME}/code/tasks/requirements/{LOCK}.txt"
-env="{HOME}/env-$(sha256sum < "$lock" | cut -c 1-12)"
-"""
-
-
-def _setup(spec: PilotSpec) -> str:
-    """The script that makes the launcher's environment from its lock: pinned versions, checked by hash. Idempotent."""
-    if spec.prebuilt:
-        return 'set -eu\n"$EMBEDFLEET_PILOT_ENV/bin/python" -c "import msgspec, numpy, sky"\n'
-    return f"""set -eu
-export PATH="$HOME/.local/bin:$PATH"
-{_environment()}if [ ! -e "$env/ready" ]; then
-  command -v uv >/dev/null || python3 -m pip install -q --user --require-hashes -r "{HOME}/code/tasks/requirements/uv.txt"
-  uv venv -q --clear --python '>=3.11,<3.14' "$env"
-  uv pip install -q --python "$env/bin/python" --require-hashes -r "$lock"
-  touch "$env/ready"
-fi
-"""
-
-
 def _run(spec: PilotSpec) -> str:
     """The script that drives the run. Values from outside are in variables only, so no shell parses them."""
-    environment = 'env="$EMBEDFLEET_PILOT_ENV"\n' if spec.prebuilt else _environment()
+    environment = cpu_task.environment(FOLDER, LOCK, PREBUILT if spec.prebuilt else None)
     passed = "".join(f" \\\n  --secret {name}" for name in spec.machine_secrets)
     said = "|".join(map(str, SAID))
     return f"""set -eu

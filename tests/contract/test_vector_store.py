@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,11 @@ import pytest
 
 from launcher.cli.main import main
 from launcher.errors import Problem
-from launcher.loading import loader
+from launcher.loading import writer
 from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.contents import contents_of
+from launcher.loading.documents import LoadDocument
 from launcher.loading.loader import LoadOptions, load, schema_of
 from launcher.loading.preview import preview
 from launcher.loading.rows import rows_of
@@ -140,7 +142,7 @@ def test_load_that_failed_goes_on_where_it_was(store: VectorStore, target: Targe
                 raise Problem("the disk failed", hint="again")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loader, "rows_of", failing)
+        patch.setattr(writer, "rows_of", failing)
         with pytest.raises(Problem, match="the disk failed"):
             load(dataset, target, store, LoadOptions(parallel=1))
     done = load(dataset, target, store)
@@ -168,6 +170,30 @@ def test_two_loaders_at_once_load_each_row_once(target: Target, tmp_path: Path) 
     for thread in threads:
         thread.join()
     assert failures == []
+    with closing(connect(target)) as store:
+        assert_holds(store, dataset)
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["new", "replaced"])
+def test_loaders_that_share_a_load_write_each_file_once(
+    replaced: bool, target: Target, tmp_path: Path
+) -> None:
+    """As rented loaders do; one that comes late, as after a preemption, has nothing to do."""
+    if replaced:
+        with closing(connect(target)) as before:
+            load(dataset_of(tmp_path / "before", 1, 7), target, before)
+    dataset = dataset_of(tmp_path / "now", 12, 30, run="run-2")
+    options = LoadOptions(replace=replaced, load=uuid4().hex[:12], parallel=2)
+
+    def work(_number: int) -> LoadDocument:
+        with closing(connect(target)) as own:
+            return load(dataset, target, own, options)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(work, range(2)))
+    assert sum(one.files_written for one in found) == 12
+    assert sum(one.rows_written for one in found) == 360
+    assert work(3).action == "nothing"
     with closing(connect(target)) as store:
         assert_holds(store, dataset)
 

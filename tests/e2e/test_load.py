@@ -364,9 +364,9 @@ class InSearch:
         return [((s["id"], s["chunk"]), np.asarray(s["vector"], np.float32).tobytes()) for s in sources]
 
 
-def assert_exact(rows: list[tuple[Any, Any]], output: Path) -> None:
+def assert_exact(rows: list[tuple[Any, Any]], output: Path, expected: int = FILES * ROWS) -> None:
     truth = wanted(output)
-    assert len(rows) == len(truth) == FILES * ROWS  # none doubled
+    assert len(rows) == len(truth) == expected  # none doubled
     assert dict(rows) == truth  # none lost, none altered
 
 

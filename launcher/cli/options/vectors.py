@@ -3,7 +3,7 @@
 import argparse
 
 from launcher.cli.options.shared import Commands, add_json, add_runs_folder
-from launcher.cli.options.types import location, names, path, positive, variable, whole_numbers
+from launcher.cli.options.types import dollars, location, names, path, positive, variable, whole_numbers
 
 FORMATS = ("parquet", "npy", "lance", "huggingface", "milvus")  # of `launcher.vectors.export_formats`
 RUN_HELP = "its name or the beginning of it, or an output path such as vectors or s3://BUCKET/vectors"
@@ -127,6 +127,24 @@ def add_load(commands: Commands) -> None:
     load.add_argument(
         "--parent", type=int, help=argparse.SUPPRESS
     )  # the launcher that starts it, and ends it
+    rented = load.add_argument_group("machines", "rent machines that load, beside the store")
+    rented.add_argument(
+        "--on",
+        metavar="CLOUD[/REGION[/ZONE]]",
+        help="such as aws/us-east-1: rent machines without a GPU there",
+    )
+    rented.add_argument("--loaders", type=positive, default=2, metavar="N", help="how many (default 2)")
+    rented.add_argument("--yes", action="store_true", help="rent without asking; needs --max-cost")
+    rented.add_argument("--max-cost", type=dollars, metavar="$X", help="end them when they have cost this")
+    rented.add_argument(
+        "--usd-per-hour", type=dollars, metavar="$X", help="of one machine, where the price is not known"
+    )
+    rented.add_argument(
+        "--pass", dest="passed", type=variable, action="append", default=[], metavar="NAME",
+        help="an environment variable that they need, as a secret; several: give it again",
+    )  # fmt: skip
+    load.add_argument("--of", help=argparse.SUPPRESS)  # of a loader on a machine: the run in OUTPUT
+    load.add_argument("--share", help=argparse.SUPPRESS)  # and the identity of the load
     load.add_argument("--parallel", type=positive, default=2, metavar="N", help="files at once (default 2)")
     load.add_argument(
         "--dry-run", action="store_true", help="say what would be done, how large it is and how long it takes"

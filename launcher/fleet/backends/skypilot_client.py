@@ -125,7 +125,8 @@ def launch_job(body: Mapping[str, Any], name: str, secrets: Mapping[str, str]) -
     """Ask for a managed job, and return the request without waiting for it. The values of secrets stay out of `body`."""
 
     def launch(sky: Any) -> Any:
-        task = sky.Task.from_yaml_config(dict(body))
+        # A secret without a value is one that SkyPilot looks up with a provider, and then no update gives it a value.
+        task = sky.Task.from_yaml_config({key: part for key, part in body.items() if key != "secrets"})
         if secrets:
             task.update_secrets(dict(secrets))
         return sky.jobs.launch(task, name=name)

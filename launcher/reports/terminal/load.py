@@ -2,9 +2,9 @@
 
 from rich.text import Text
 
-from launcher.format import count, hours_text, plain, size
+from launcher.format import count, hours_text, plain, plural, size
 from launcher.index_sizes.size import Dollars, Hours
-from launcher.loading.documents import LoadCheck, LoadDocument, LoadPreview
+from launcher.loading.documents import LoadCheck, LoadDocument, LoadPreview, RentedLoadDocument, RentedPreview
 from launcher.reports.plans.store_costs import amount_text, range_text
 
 NOTHING = "nothing to load: --verify compares them, --replace loads it anew"
@@ -65,10 +65,30 @@ def preview_text(found: LoadPreview) -> Text:
         f"bytes    {_size(found.upload_bytes)} to send; in the store {_stored(found)}",
         f"takes    {_takes(found)}",
         f"costs    {_usd(found.usd)} to {_charged(found)}, {amount_text(found.usd_per_month)} a month for one copy",
+        *_rented(found.rented),
         *(f"note     {plain(note)}" for note in found.notes),
         f"{found.guarantee}; nothing was written",
     ]
     return Text("\n".join(lines))
+
+
+def _rented(found: RentedPreview | None) -> list[str]:
+    if found is None:
+        return []
+    spent = "" if found.hours is None else f" for {_span(found.hours)} each"
+    return [
+        f"rents    {plural(found.machines, 'loader')}{spent}: {plain(found.machine)}; {_usd(found.usd)} in all"
+    ]
+
+
+def rented_text(found: RentedLoadDocument) -> Text:
+    """What a load by rented machines did."""
+    lost = sum(one.recoveries for one in found.loaders)
+    again = f", {plural(lost, 'machine')} lost on the way" if lost else ""
+    return Text(
+        f"{plain(found.to)} holds run {found.run}\n"
+        f"{plural(len(found.loaders), 'loader')}, {hours_text(found.hours)} in all{again}: {amount_text(found.usd)}"
+    )
 
 
 def _charged(found: LoadPreview) -> str:

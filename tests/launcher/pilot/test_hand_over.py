@@ -193,6 +193,7 @@ def test_ledger_and_task_are_sent_and_the_hand_over_is_written_down(
     assert task["envs"]["EMBEDFLEET_MAX_COST"] == "5"
     assert task["envs"]["EMBEDFLEET_POLL_SECONDS"] == "3"
     assert sky.secrets == {"TOKEN": "s3cret", "HOOK": "https://hook.example/x"}
+    assert all("secrets" not in body for body in sky.launched)  # or SkyPilot would look for them elsewhere
     assert "s3cret" not in str(task)
     assert copy_age(store, RUN) is not None
     assert control.read_command(store, RUN) == "go"

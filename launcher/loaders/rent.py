@@ -1,0 +1,152 @@
+"""Start rented loaders, watch what they do and cost, and end them when the load is complete or its money is spent."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from launcher.errors import BudgetReached, Interrupted, Problem
+from launcher.fleet.backends import skypilot_client as client
+from launcher.fleet.backends.skypilot import secret_value
+from launcher.fleet.backends.skypilot_status import ManagedJob
+from launcher.format import money, plural
+from launcher.loaders.task import LoaderSpec, loader_name, loader_task
+from launcher.loading.documents import LoaderUse, RentedLoadDocument
+from launcher.money import SECONDS_PER_HOUR, USD_GRAIN, decimal_of_float
+
+POLL_SECONDS = 10.0
+END_SECONDS = 900.0  # for SkyPilot to take machines down
+SUCCEEDED = "SUCCEEDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What the loaders may cost, and what a machine costs an hour; None: unknown, and then nothing is held."""
+
+    most: Decimal
+    usd_per_hour: Decimal | None
+
+
+def rent_loaders(
+    spec: LoaderSpec, loaders: int, bill: Bill, say: Callable[[str], None]
+) -> RentedLoadDocument:
+    """Load by so many rented machines; returns when the store holds the run and no machine is left.
+
+    Raises:
+        BudgetReached: they cost what they may; the same command goes on.
+        Interrupted: Ctrl-C; the machines are ended.
+        Problem: no loader could end the load.
+    """
+    names = [loader_name(spec.run, spec.load, number) for number in range(loaders)]
+    values = {name: secret_value(name) for name in (*spec.secrets, *([spec.secret] if spec.secret else []))}
+    try:
+        requests = [
+            client.launch_job(loader_task(spec, number), name, values) for number, name in enumerate(names)
+        ]
+        numbers = [client.job_number(request, name) for request, name in zip(requests, names, strict=True)]
+        say(
+            f"{plural(loaders, 'loader')} asked for: {spec.machine}, managed jobs {', '.join(map(str, numbers))}"
+        )
+        jobs = _watch(names, bill, say)
+    except KeyboardInterrupt:
+        _end(names, say)
+        raise Interrupted(
+            f"the loaders of run {spec.run} are ended, and the load is not complete",
+            hint="the same command goes on with it: files that are loaded are not loaded again",
+        ) from None
+    except BaseException:
+        _end(names, say)
+        raise
+    _end(names, say)
+    jobs = _jobs(names) or jobs
+    found = _document(spec, jobs, bill)
+    if not found.complete:
+        reason = next((job.reason for job in jobs if job.reason), None) or "see their logs"
+        raise Problem(
+            f"no loader of run {spec.run} could end the load: {reason}",
+            hint=f"sky jobs logs {jobs[0].id if jobs else 'JOB'} shows why; the same command goes on",
+        )
+    return found
+
+
+def _watch(names: Sequence[str], bill: Bill, say: Callable[[str], None]) -> list[ManagedJob]:
+    """Wait until a loader has seen the load complete, or all have ended."""
+    said: dict[int, str] = {}
+    while True:
+        jobs = _jobs(names)
+        for job in jobs:
+            if said.get(job.id) != job.status:
+                said[job.id] = job.status
+                say(f"{job.name}: {job.status.lower()}")
+        if any(job.status == SUCCEEDED for job in jobs) or not any(job.alive for job in jobs):
+            return jobs
+        spent = _total(jobs, bill)
+        if spent is not None and spent >= bill.most:
+            raise BudgetReached(
+                f"the loaders have cost {money(spent)}, and may cost {money(bill.most)}: they are ended",
+                hint="the same command with a higher --max-cost goes on: files that are loaded are not loaded again",
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _end(names: Sequence[str], say: Callable[[str], None]) -> None:
+    """Cancel what lives, and wait until SkyPilot has taken the machines down.
+
+    Raises:
+        Problem: it does not.
+    """
+    alive = [job.id for job in _jobs(names) if job.alive]
+    if alive:
+        say(f"ending {plural(len(alive), 'loader')}")
+        client.cancel_jobs(alive)
+    end = time.monotonic() + END_SECONDS
+    while left := [job.id for job in _jobs(names) if job.alive]:
+        if time.monotonic() > end:
+            raise Problem(
+                f"managed jobs {', '.join(map(str, left))} have not ended after {END_SECONDS:.0f} s",
+                hint=f"sky jobs cancel {' '.join(map(str, left))}",
+            )
+        time.sleep(min(POLL_SECONDS, 3.0))
+
+
+def _jobs(names: Sequence[str]) -> list[ManagedJob]:
+    """The newest managed job of each name."""
+    return [found[-1] for name in names if (found := client.jobs_called(name))]
+
+
+def _hours(job: ManagedJob, now: float) -> float | None:
+    """That a job's machine was paid for: from when it was ready, or the job's end where that is not known."""
+    if job.started is None:
+        return None
+    return max(0.0, (job.ended or now) - job.started) / SECONDS_PER_HOUR
+
+
+def _total(jobs: Sequence[ManagedJob], bill: Bill) -> Decimal | None:
+    if bill.usd_per_hour is None:
+        return None
+    now = time.time()
+    hours = sum(_hours(job, now) or 0.0 for job in jobs)
+    return (bill.usd_per_hour * decimal_of_float(hours)).quantize(USD_GRAIN)
+
+
+def _document(spec: LoaderSpec, jobs: Sequence[ManagedJob], bill: Bill) -> RentedLoadDocument:
+    now = time.time()
+    return RentedLoadDocument(
+        run=spec.run,
+        output=spec.output,
+        to=spec.to,
+        machine=str(spec.machine),
+        loaders=tuple(
+            LoaderUse(
+                job=job.id,
+                status=job.status,
+                recoveries=job.recoveries,
+                hours=_hours(job, now),
+                usd=_total([job], bill) if job.started is not None else None,
+            )
+            for job in jobs
+        ),
+        hours=sum(_hours(job, now) or 0.0 for job in jobs),
+        usd=_total(jobs, bill),
+        complete=any(job.status == SUCCEEDED for job in jobs),
+    )
