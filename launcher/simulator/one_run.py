@@ -70,7 +70,10 @@ def simulate_run(
             _add_point(kept, cloud, step)
         if answered.stop and not cloud.machines:
             break
-        until = math.ceil(max(answered.next_look, cloud.now + LOOK_SECONDS) / LOOK_SECONDS) * LOOK_SECONDS
+        soonest = min(
+            end, max(answered.next_look, cloud.now + LOOK_SECONDS)
+        )  # inf: time alone changes nothing
+        until = math.ceil(soonest / LOOK_SECONDS) * LOOK_SECONDS
         cloud.advance(min(until, end))
     if curve:
         _add_point(kept, cloud, 0.0)

@@ -79,7 +79,7 @@ def steering_plan(
         usd=usd,
         hours=hours,
         on_demand_share=None if forecast is None else _share(forecast),
-        chance_late=None if forecast is None else _rounded(forecast.chance_late),
+        chance_late=None if forecast is None else _chance_late(forecast.chance_late, hours, requirements),
         chance_over_budget=_chance_over(usd, requirements.budget),
         assumes=_assumes(envelope, candidates, requirements),
         envelope=envelope,
@@ -249,11 +249,8 @@ def _least(
 
 
 def _not_sooner(hours: HoursQuantiles, least: HoursQuantiles) -> HoursQuantiles:
-    return HoursQuantiles(
-        round(max(hours.p10, least.p10), 4),
-        round(max(hours.p50, least.p50), 4),
-        round(max(hours.p90, least.p90), 4),
-    )
+    pairs = ((hours.p10, least.p10), (hours.p50, least.p50), (hours.p90, least.p90))
+    return HoursQuantiles(*(round(max(pair), 4) for pair in pairs))
 
 
 def _usd(forecast: Forecast, chosen: Estimate, egress: Decimal, least: Decimal) -> UsdQuantiles:
@@ -300,6 +297,17 @@ def _hours(
         p90 = tokens.high / net.tokens_per_second_p10 / fleet + net.cold_start_seconds_p90 / SECONDS_PER_HOUR
         low = p50 * min(1.0, chosen.hours.low / chosen.hours.mid) if chosen.hours.mid else p50
     return HoursQuantiles(round(low, 4), round(p50, 4), round(max(p50, p90), 4))
+
+
+def _chance_late(
+    known: float | None, hours: HoursQuantiles | None, requirements: Requirements
+) -> float | None:
+    """The forecast's chance to be late; where the P50 itself is later than the deadline, at least what the hours say."""
+    deadline = requirements.deadline_hours
+    if known is None or hours is None or deadline is None or hours.p50 <= deadline:
+        return _rounded(known)
+    spread = log(hours.p50 / hours.p10) / P90_SIGMAS if hours.p50 > hours.p10 > 0 else 0.0
+    return _rounded(max(known, normal_cdf(log(hours.p50 / deadline) / spread) if spread else 1.0))
 
 
 def _chance_over(usd: UsdQuantiles, budget: Decimal | None) -> float | None:

@@ -9,7 +9,7 @@ import pytest
 
 from launcher.simulator.one_run import simulate_run
 from launcher.simulator.policies import Policy, StaticPolicy
-from launcher.simulator.rivals import SpotPolicy
+from launcher.simulator.rivals import OnDemandPolicy, SpotPolicy
 from launcher.simulator.scenario import RunOutcome, Scenario
 from launcher.simulator.steered_policy import SteeredPolicy
 from tests.launcher.simulator.cases import market, scenario, spot_kind
@@ -44,3 +44,10 @@ def test_policy_that_knows_no_budget_passes_it() -> None:
     found = outcome(SpotPolicy, "5.00", 8)
     assert found.hours is not None
     assert found.over_budget
+
+
+def test_policy_that_waits_for_nothing_is_late_and_ends() -> None:
+    """Machines on demand alone, where nothing on demand may be rented: no look is due, and the run is not done."""
+    case = scenario(spot_kind("a"), ratio=4.0)
+    found = simulate_run(case, market(case, [8]), OnDemandPolicy(case), np.random.default_rng(3))
+    assert (found.hours, found.late, found.usd) == (None, True, 0)

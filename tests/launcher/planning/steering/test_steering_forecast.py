@@ -150,3 +150,14 @@ def test_a_tiny_job_pays_and_waits_for_one_start() -> None:
     assert hours.p10 == pytest.approx((120 + 200 + 30) / 3_600, abs=1e-3)
     assert hours.p50 == pytest.approx((180 + 300 + 30) / 3_600, abs=1e-3)
     assert hours.p90 == pytest.approx((300 + 500 + 30) / 3_600, abs=1e-3)
+
+
+def test_a_run_that_is_late_in_the_middle_is_late_more_often_than_not() -> None:
+    """Spot alone, and more work than it is likely to do in time: P50 and the chance to be late say the same."""
+    for hours in (2.0, 2.5, 4.0):
+        found = plan(job(deadline_hours=hours, machines=20), SPOT)
+        assert found is not None
+        assert found.hours is not None
+        assert found.chance_late is not None
+        assert found.hours.p50 > hours
+        assert found.chance_late > 0.5
