@@ -41,7 +41,7 @@ MEANT = {  # what other tools call our commands
     "launch": ("run", "start", "up", "apply", "embed", "submit", "exec", "go"),
     "status": ("watch", "progress", "ps", "top", "queue"),
     "report": ("summary", "show", "results"),
-    "runs": ("list", "ls", "jobs", "history"),
+    "runs": ("list", "ls", "jobs", "history", "notes", "note", "tag", "tags", "rm"),
     "search": ("query", "find", "ask", "nearest"),
     "export": ("download", "dump", "save", "get", "convert"),
     "load": ("import", "upsert", "index", "ingest", "push", "sync"),
@@ -59,9 +59,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the error, of exit status 2; a misspelt command is answered with the nearest one."""
         wrong = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
-        near = nearest_command(wrong[1]) if wrong else None
-        if wrong and near:
-            message = f"no command {wrong[1]!r}; did you mean {near}?"
+        if wrong:
+            near = nearest_command(wrong[1])
+            known = f"did you mean {near}?" if near else f"there are {', '.join(COMMANDS)}"
+            message = f"no command {wrong[1]!r}; {known}"
         raise Usage(message, hint=f"{self.prog} --help")
 
 

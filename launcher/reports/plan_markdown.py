@@ -56,7 +56,9 @@ def plan_md(plan: SavedPlan) -> str:
             [
                 (
                     _machine(group),
-                    f"{group.cloud} {group.regions[0] if group.regions else ''}".strip(),
+                    "here"
+                    if group.cloud == "local"
+                    else f"{group.cloud} {group.regions[0] if group.regions else ''}".strip(),
                     count(group.machines),
                     money(group.usd_per_hour),
                     rate(group.tokens_per_second),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from launcher.costs.analysis.plan_accuracy import PlanError
 from launcher.costs.usage.spend import PARTS, Part
 from launcher.format import count, duration, hours_text, money, percent, plain, rate, relative_change
 from launcher.ledger.records import CORPUS_EVENT
@@ -145,3 +146,17 @@ def _row_with_range(
         actual=text(actual),
         difference=difference.removeprefix(", "),
     )
+
+
+def plan_error_text(error: PlanError | None) -> str:
+    """By how much the run cost more or less than planned, as `Plan and run` has it; empty where it does not compare."""
+    if error is None or error.run_over_plan is None or error.run_over_again is None:
+        return ""
+    return (
+        f"The run cost {_more(error.run_over_plan)} than its plan, and {_more(error.run_over_again)} than a plan with "
+        "the speeds measured here, which the next plan uses."
+    )
+
+
+def _more(share: float) -> str:
+    return f"{percent(abs(share), 1)} {'less' if share < 0 else 'more'}"

@@ -43,6 +43,20 @@ class PlanError:
     off: float
     off_again: float
 
+    @property
+    def run_over_plan(self) -> float | None:
+        """By what share of the plan's cost the run cost more, as its other differences are shown; below 0: less."""
+        return self._over(self.planned_usd)
+
+    @property
+    def run_over_again(self) -> float | None:
+        """The same of the cost that a plan with the measured speeds would have."""
+        return self._over(self.again_usd)
+
+    def _over(self, planned: Decimal) -> float | None:
+        actual = float(self.planned_usd) / (1 + self.off) if self.off > -1 else None
+        return actual / float(planned) - 1 if actual is not None and planned > 0 else None
+
 
 def group_accuracies(
     plan: SavedPlan, spend: Spend, machines: Sequence[MachineTime], receipts: Work

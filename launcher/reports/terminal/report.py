@@ -9,7 +9,6 @@ from launcher.format import (
     count,
     duration,
     money,
-    percent,
     plain,
     plural,
     share_text,
@@ -20,7 +19,14 @@ from launcher.format import (
 from launcher.reports.document import CounterfactualRow, ReportDocument, WorkDone
 from launcher.reports.run_facts import fact_rows
 from launcher.reports.steering import hindsight_text
-from launcher.reports.summary import compare_figures, corpus_facts, part_shares, start_name, total_dollars
+from launcher.reports.summary import (
+    compare_figures,
+    corpus_facts,
+    part_shares,
+    plan_error_text,
+    start_name,
+    total_dollars,
+)
 from launcher.reports.terminal.course import decision_text
 from launcher.reports.terminal.truncation import truncation_line
 
@@ -97,9 +103,7 @@ def _waterfall(report: ReportDocument) -> list[RenderableType]:
         causes.append(f"{signed_money(rest)} the rest")
     head = f"plan {money(found.planned)}, run {money(found.actual)}: "
     lines: list[RenderableType] = [Text(), Text.assemble(("Why  ", "bold"), head, ", ".join(causes))]
-    if error := report.lessons.plan:
-        off, again = abs(error.off), abs(error.off_again)
-        words = f"The plan was {percent(off, 1)} off; with the speeds measured here it would be {percent(again, 1)}"
+    if words := plan_error_text(report.lessons.plan):
         lines.append(Text(words, "dim"))
     return lines
 

@@ -103,7 +103,7 @@ def test_command_that_ends_something_is_only_named_for_a_slip(word: str) -> None
 
 @pytest.mark.parametrize(("word", "meant"), [
     ("plna", "plan"), ("lauch", "launch"), ("verfy", "verify"), ("ini", "init"), ("run", "launch"), ("query", "search"),
-    ("finsh", "finish"),
+    ("finsh", "finish"), ("notes", "runs"),
 ])  # fmt: skip
 def test_unknown_command_has_the_nearest_name(tmp_path: Path, word: str, meant: str) -> None:
     result = in_process(word, folder=tmp_path)
@@ -114,7 +114,9 @@ def test_unknown_command_has_the_nearest_name(tmp_path: Path, word: str, meant: 
 def test_unknown_command_lists_all_commands(tmp_path: Path) -> None:
     result = in_process("xyzzy", folder=tmp_path)
     assert result.returncode == 2
-    assert all(name in problem(result)[0] for name in COMMANDS)
+    said = problem(result)[0]
+    assert said.startswith("Error: no command 'xyzzy'; there are init, plan, ")
+    assert all(name in said for name in COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,28 @@ from decimal import Decimal
 
 from launcher.ledger.records import CORPUS_EVENT
 from launcher.reports.document import ReportEvent
-from launcher.reports.summary import compare_figures, corpus_facts, part_shares, total_dollars
+from launcher.reports.summary import (
+    compare_figures,
+    corpus_facts,
+    part_shares,
+    plan_error_text,
+    total_dollars,
+)
 from tests.support import sample_report
 
 
 def test_figure_above_its_p90_says_so() -> None:
     dollars = next(row for row in compare_figures(sample_report.document()) if row.label == "Dollars")
     assert dollars.difference == "+37.5 %, above P90"
+
+
+def test_how_far_off_the_plan_was_is_the_difference_of_the_table() -> None:
+    """A plan of 0.73 of the run's dollars was 27.3 % off under a table that says +37.5 %."""
+    sample = sample_report.document()
+    dollars = next(row for row in compare_figures(sample) if row.label == "Dollars")
+    share = dollars.difference.removeprefix("+").partition(",")[0]
+    assert plan_error_text(sample.lessons.plan).startswith(f"The run cost {share} more than its plan, and ")
+    assert plan_error_text(None) == ""
 
 
 def test_figure_below_its_p10_says_so() -> None:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
-from launcher.costs.analysis.plan_accuracy import PlanError
 from launcher.format import count, duration, money, percent, plain, plural, rate, signed_money
 from launcher.reports.document import CounterfactualRow, Lessons, ReportDocument
 from launcher.reports.html.elements import Markup, Section, folded, join, section, table, tag
@@ -22,7 +21,7 @@ from launcher.reports.html.svg.cost_charts import (
     stacked_chart,
     waterfall_chart,
 )
-from launcher.reports.summary import known_in_part
+from launcher.reports.summary import known_in_part, plan_error_text
 
 SHOWN_PLACES, SHOWN_COUNTERFACTUALS, SHOWN_LANES = 40, 16, 16  # rows that a person still reads
 GROUPS = {
@@ -189,23 +188,12 @@ def _lessons(lessons: Lessons) -> Markup:
     ]
     if not rows:
         return Markup("")
-    sentence = _plan_error(lessons.plan) if lessons.plan else ""
+    sentence = plan_error_text(lessons.plan)
     columns = ("Machines", "Planned", "Measured", "Start (median)")
     return join(
         tag("p", sentence, class_="note lesson") if sentence else "",
         table("What was measured", columns, rows),
     )
-
-
-def _plan_error(error: PlanError) -> str:
-    return (
-        f"The plan was {_off(error.off)} the run's dollars. With the speeds that this run measured it would have "
-        f"been {_off(error.off_again)}; the next plan of the same kind uses them."
-    )
-
-
-def _off(share: float) -> str:
-    return f"{percent(abs(share), 1)} {'above' if share > 0 else 'below'}"
 
 
 def _saved(usd: Decimal | None) -> str:
