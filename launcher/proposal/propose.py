@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from statistics import quantiles
@@ -78,10 +78,8 @@ def propose(path: str, base: Path) -> Proposal:
     unit, question = _unit(listing)
     english = is_english(texts)
     model = OTHER_MODEL if english is False else ENGLISH_MODEL
-    lengths = sorted(map(token_estimate, texts))
-    long = (
-        sum(n > MODEL_TOKENS[model] for n in lengths) / len(lengths) if lengths and unit != "line" else None
-    )
+    lengths = sorted(map(token_estimate, _documents(texts, unit)))
+    long = sum(n > MODEL_TOKENS[model] for n in lengths) / len(lengths) if lengths else None
     kinds = Counter(file.kind for file in listing.files)
     return Proposal(
         name=_slug(path, base),
@@ -144,6 +142,13 @@ def _unit(listing: Listing) -> tuple[Unit | None, str | None]:
     except Usage as question:
         return "line", str(question)
     return None, None
+
+
+def _documents(texts: Sequence[str], unit: Unit | None) -> Sequence[str]:
+    """The documents that these texts of files or rows are."""
+    if unit != "line":
+        return texts
+    return [line for text in texts for line in text.splitlines() if line.strip()]
 
 
 def _chunk(listing: Listing, lengths: list[float], long: float | None) -> tuple[int, int, ChunkBy] | None:

@@ -70,6 +70,9 @@ def test_list_of_texts_is_asked_about(corpus: Path) -> None:
     found = proposed(corpus.parent)
     assert found.unit == "line"
     assert "is each line a document" in (found.unit_question or "")
+    assert found.median_tokens is not None
+    assert found.median_tokens < len(ENGLISH)  # of a line; that of the whole file was named
+    assert found.chunk is None
     assert found.chunk is None
 
 
