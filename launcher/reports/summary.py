@@ -97,6 +97,12 @@ def part_shares(report: ReportDocument) -> list[PartShare]:
     ]
 
 
+def any_dollars(report: ReportDocument) -> bool:
+    """Whether a dollar of the run is known: else a column of dollars would have unknowns alone."""
+    spend = report.spend
+    return spend.total is not None or bool(spend.known.total) or bool(spend.others)
+
+
 def total_dollars(report: ReportDocument) -> str:
     """What the run cost, such as `$12.30`, or `? (known: $9.10)` if some of it is unknown."""
     spend = report.spend

@@ -20,6 +20,7 @@ from launcher.reports.document import CounterfactualRow, ReportDocument, WorkDon
 from launcher.reports.run_facts import fact_rows
 from launcher.reports.steering import hindsight_text
 from launcher.reports.summary import (
+    any_dollars,
     compare_figures,
     corpus_facts,
     part_shares,
@@ -80,15 +81,18 @@ def _plan_table(report: ReportDocument) -> Table:
 
 
 def _spend_table(report: ReportDocument) -> Table:
-    table = _table("Machine time", "time", "share", "dollars")
+    known = any_dollars(report)
+    table = _table("Machine time", "time", "share", *(("dollars",) if known else ()))
     table.add_column()
     total = report.spend.seconds.total
     for row in part_shares(report):
         bar = "\N{BLACK SQUARE}" * round(BAR_SQUARES * row.seconds / total) if total else ""
-        table.add_row(row.label, row.time, row.share, row.dollars, Text(bar, "dim"))
+        dollars = (row.dollars,) if known else ()
+        table.add_row(row.label, row.time, row.share, *dollars, Text(bar, "dim"))
     if report.spend.others:
         table.add_row("other charges", "", "", money(report.spend.other), "")
-    table.add_row("total", duration(total), "", total_dollars(report), "", style="bold")
+    dollars = (total_dollars(report),) if known else ()
+    table.add_row("total", duration(total), "", *dollars, "", style="bold")
     return table
 
 

@@ -35,7 +35,7 @@ from launcher.reports.html.elements import (
 from launcher.reports.html.report_page import report_costs, report_machines, report_steering, report_texts
 from launcher.reports.html.svg.charts import both_widths, key, line_chart, parts_bar, pattern_defs
 from launcher.reports.run_facts import fact_rows
-from launcher.reports.summary import compare_figures, part_shares, total_dollars
+from launcher.reports.summary import any_dollars, compare_figures, part_shares, total_dollars
 
 SHOWN_EVENTS = 200  # rows that a person still reads; beyond, the page says how many
 
@@ -147,12 +147,15 @@ def _spend(report: ReportDocument) -> Markup:
         kinds = ", ".join(dict.fromkeys(other.kind for other in spend.others))
         cells.append(("other charges", "", "", money(spend.other), kinds))
     cells.append(tuple(tag("b", cell) for cell in ("Total", duration(total), "", total_dollars(report), "")))
-    columns = ("", "Time", "Share", "Dollars", "What it is")
+    known = any_dollars(report)
+    columns = ("", "Time", "Share", *(("Dollars",) if known else ()), "What it is")
+    if not known:
+        cells = [(*row[:3], *row[4:]) for row in cells]
     return section(
-        "Where the time and the money went",
+        "Where the time and the money went" if known else "Where the time went",
         "Every second of every machine is exactly one of these.",
         *(bars if total else ()),
-        table("Parts", columns, cells, wide={4}),
+        table("Parts", columns, cells, wide={len(columns) - 1}),
     )
 
 

@@ -7,6 +7,7 @@ from io import StringIO
 
 from rich.console import Console
 
+from launcher.costs.usage.spend import PARTS
 from launcher.documents.truncation import truncation_of
 from launcher.ledger.records import CORPUS_EVENT
 from launcher.reports.document import ReportDocument, ReportEvent, StartStageTime
@@ -38,6 +39,22 @@ def test_text_without_a_plan_fits_one_screen() -> None:
     lines = printed(report).splitlines()
     assert len(lines) <= LINES
     assert max(len(line) for line in lines) <= WIDTH
+
+
+def test_a_run_without_a_price_has_no_column_of_unknown_dollars() -> None:
+    document = sample_report.document()
+    spend = document.spend
+    nothing = replace(spend.known, **dict.fromkeys([*PARTS, "total"], Decimal(0)))
+    unknown = replace(spend, **dict.fromkeys([*PARTS, "total"]), known=nothing, others=())
+    report = replace(document, spend=unknown)
+    heading = next(line for line in printed(report).splitlines() if line.startswith("Machine time"))
+    assert "dollars" not in heading
+    page = report_page(report)
+    assert "Where the time went" in page
+    assert "Dollars</th>" not in page.partition("Where the time went")[2].partition("</section>")[0]
+    assert "dollars" in next(
+        line for line in printed(document).splitlines() if line.startswith("Machine time")
+    )
 
 
 def test_names_in_brackets_are_not_taken_for_colours() -> None:
