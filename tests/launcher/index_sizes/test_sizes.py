@@ -97,6 +97,6 @@ def test_halfvec_and_944_dimensions_are_proposed_with_their_saving() -> None:
 
 def test_binary_alone_is_warned_of() -> None:
     (warning,) = size_document("x", VectorSet(10, 384, "binary")).warnings
-    assert "0.574" in warning
+    assert "0.669" in warning
     assert "rerank" in warning
     assert not size_document("x", BILLION).warnings

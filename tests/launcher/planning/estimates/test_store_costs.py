@@ -75,7 +75,7 @@ def test_binary_alone_is_warned_of() -> None:
     assert dtype_warning(plan) is None
     warning = dtype_warning(binary)
     assert warning is not None
-    assert "0.574" in warning
+    assert "0.669" in warning
     assert warning in printed(plan_screen(binary), 400)
     assert warning in printed(plan_text(binary), 400)
 
