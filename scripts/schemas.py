@@ -25,13 +25,13 @@ from launcher.cli.streams import ERROR_SCHEMA
 from launcher.costs.bills.reconcile import ReconcileDocument
 from launcher.diagnostics.checks import DoctorDocument
 from launcher.documents.bench import BenchDocument
+from launcher.documents.evaluation import EvaluateDocument
 from launcher.documents.launch import LaunchDocument, LaunchPreview
 from launcher.documents.replay import ReplayDocument
 from launcher.documents.serve_check import CheckDocument
 from launcher.documents.serve_write import ServiceDocument
 from launcher.documents.simulation import SimulationDocument
 from launcher.documents.status import StatusReport
-from launcher.evaluation.evaluate import EvaluateDocument
 from launcher.fleet.orphan_check import DownReport
 from launcher.index_sizes.document import SizeDocument
 from launcher.jobs.job_schema import SHIPPED, job_schema

@@ -4,6 +4,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -50,13 +51,13 @@ def plan(arguments: Namespace) -> int:
 
         show_text(plan_md(plan))
         return 0
-    if line := _cheaper_vectors(job, base, plan):
+    if line := _cheaper_vectors(job, base, plan, offline=arguments.offline):
         say(line)
     show(body if arguments.json else plan, plan_form(sys.stdout, whole=arguments.all), as_json=arguments.json)
     return 0
 
 
-def _cheaper_vectors(job: Job, base: Path, plan: SavedPlan) -> str | None:
+def _cheaper_vectors(job: Job, base: Path, plan: SavedPlan, *, offline: bool) -> str | None:
     """Which cheaper vectors keep enough, where an earlier run of this model was evaluated; else how to find out.
 
     Only where vectors will be loaded into a store, or another run lies in the output path.
@@ -64,13 +65,10 @@ def _cheaper_vectors(job: Job, base: Path, plan: SavedPlan) -> str | None:
     if job.output is None:
         return None
     path = job.output.path if "://" in job.output.path else str((base / job.output.path).absolute())
-    if "://" not in path and not Path(path).is_dir():
-        found = None
-    else:
-        try:
+    found = None
+    if not offline if "://" in path else Path(path).is_dir():
+        with suppress(StoreError):
             found = known_evaluation(open_store(path), job.model, plan.work.model_fingerprint)
-        except StoreError:
-            found = None
     if found is not None:
         return proposal(found)
     if job.sink is None:

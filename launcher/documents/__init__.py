@@ -9,6 +9,7 @@ load_status: how far the load of a run into a vector store is.
 course: where a steered run stands, and what was decided.
 status_metrics: the same as metrics of Prometheus.
 truncation: what truncation leaves out, where that is much.
+evaluation: the document of `evaluate --json`.
 drift: the vectors of two runs in the document of `compare --json`.
 serve_write: the document of `serve --write --json`.
 serve_check: the document of `serve --check --json`.

@@ -5,7 +5,7 @@
 
 import msgspec
 
-from launcher.evaluation.evaluate import EvaluateDocument, EvaluatedRepresentation
+from launcher.documents.evaluation import EvaluateDocument, EvaluatedRepresentation
 from launcher.format import plural
 from tasks.protocol.keys import evaluation_key
 from tasks.protocol.runs import runs_of

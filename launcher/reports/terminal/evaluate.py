@@ -5,7 +5,7 @@ import json
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from launcher.evaluation.evaluate import EvaluateDocument, EvaluatedRepresentation
+from launcher.documents.evaluation import EvaluateDocument, EvaluatedRepresentation
 from launcher.format import count, plain, plural
 from launcher.reports.terminal.tables import figures_table
 

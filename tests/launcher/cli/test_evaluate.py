@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from launcher.evaluation.evaluate import EvaluateDocument, EvaluatedRepresentation
+from launcher.documents.evaluation import EvaluateDocument, EvaluatedRepresentation
 from launcher.evaluation.known import known_evaluation
 from launcher.reports.terminal.evaluate import evaluate_text
 from scripts.schemas import FOLDER
