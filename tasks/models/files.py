@@ -14,6 +14,9 @@ HASH_DIMENSIONS = 32  # of its vectors
 MAX_JSON_BYTES = 2**26  # of a settings file; the largest real ones, with a whole vocabulary, have 10 MiB
 HUB_SECONDS = 10.0  # until the hub must have answered what files a model has
 BEGINNINGS = ("config.json", "modules.json", "adapter_config.json")  # every model has one of these
+WHOLE = (
+    ".gitattributes"  # every repository has it, and only who downloads a repository whole has it in the cache
+)
 DAMAGED = "download or copy the model again: this file is damaged"
 
 
@@ -45,6 +48,8 @@ def model_file(model: str, name: str, revision: str | None = None, *, cached: bo
     from huggingface_hub import hf_hub_download  # noqa: PLC0415 - the hub is asked only for hub ids
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
 
+    if cached and _is_known_absent(model, name, revision):
+        raise ModelFileMissing(f"model {model!r} has no {name}", hint="name another model")
     try:
         return Path(hf_hub_download(model, name, revision=revision, local_files_only=cached))
     except (OSError, ValueError, HFValidationError, EntryNotFoundError) as error:
@@ -99,7 +104,7 @@ class FileNames:
 def file_names(model: str, revision: str | None = None) -> FileNames:
     """The names of all files of a model, with their folders as in `1_Pooling/config.json`.
 
-    They are unknown when the hub cannot be asked: its cache may hold a part of the files.
+    They are unknown when the hub cannot be asked and its cache may hold a part of the files only.
 
     Raises:
         BadModel: the hub has no such model, and its cache neither.
@@ -118,7 +123,7 @@ def file_names(model: str, revision: str | None = None) -> FileNames:
         return FileNames(None if found is None else frozenset(one.rfilename for one in found))
     except RepositoryNotFoundError as error:
         if _is_cached(model):
-            return FileNames(None, cached=True)
+            return FileNames(_names_in_cache(model, revision), cached=True)
         raise BadModel(
             f"the hub has no model {model!r}, or does not show it without a token",
             hint="check the name, or name a folder; for a private or gated model export HF_TOKEN",
@@ -126,7 +131,7 @@ def file_names(model: str, revision: str | None = None) -> FileNames:
     except HfHubHTTPError:  # it answers, though not this time
         return FileNames(None)
     except (OSError, ValueError, *http_errors):
-        return FileNames(None, cached=True)
+        return FileNames(_names_in_cache(model, revision), cached=True)
 
 
 class ModelFiles:
@@ -173,6 +178,30 @@ def _is_cached(model: str) -> bool:
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - as above
 
     return any(isinstance(try_to_load_from_cache(model, name), str) for name in BEGINNINGS)
+
+
+def _is_known_absent(model: str, name: str, revision: str | None) -> bool:
+    """Whether the cache remembers that the hub said of this file that there is none."""
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache  # noqa: PLC0415 - as above
+
+    return try_to_load_from_cache(model, name, revision=revision) is _CACHED_NO_EXIST
+
+
+def _names_in_cache(model: str, revision: str | None) -> frozenset[str] | None:
+    """The names of all files of a model that was downloaded whole, as `hf download MODEL` does.
+
+    None: the cache may hold a part of the files, as a library leaves it that loaded the model, or a download that was cut
+    off. Then a file that is not there may be one that decides the vectors.
+    """
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - as above
+    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+
+    try:
+        snapshot = Path(snapshot_download(model, revision=revision, local_files_only=True))
+    except (OSError, ValueError, HFValidationError):
+        return None
+    cut_off = any((snapshot.parent.parent / "blobs").glob("*.incomplete"))
+    return _names_in(snapshot) if (snapshot / WHOLE).is_file() and not cut_off else None
 
 
 def _names_in(folder: Path) -> frozenset[str]:

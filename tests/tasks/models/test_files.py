@@ -86,3 +86,55 @@ def test_without_the_hub_its_cache_is_said_to_be_all_there_is(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(BadModel, match=r"no folder 'org/model', .* because HF_HUB_OFFLINE is set"):
         ModelFiles("org/model").json("config.json")
+
+
+# --- the cache of a machine without a connection
+
+COMMIT = "a" * 40
+
+
+@pytest.fixture
+def cached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The hub's cache with one commit of org/model as a library leaves it that loaded the model: the files it read."""
+    _use(monkeypatch, tmp_path, 9)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    repository = tmp_path / "hub" / "models--org--model"
+    for name, text in (("refs/main", COMMIT), (f"snapshots/{COMMIT}/config.json", '{"model_type": "bert"}')):
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text(text)
+    return repository
+
+
+@pytest.mark.usefixtures("cached")
+def test_file_that_a_cache_lacks_may_be_one_of_the_model() -> None:
+    files = ModelFiles("org/model")
+    assert files.names is None
+    assert files.json("config.json") == {"model_type": "bert"}
+    with pytest.raises(BadModel, match=r"no modules\.json of a model of this name in the hub's cache"):
+        files.json("modules.json")
+
+
+def test_file_of_which_the_hub_said_that_there_is_none_is_absent_without_the_hub(cached: Path) -> None:
+    absent = cached / ".no_exist" / COMMIT / "modules.json"
+    absent.parent.mkdir(parents=True)
+    absent.touch()
+    files = ModelFiles("org/model")
+    assert files.json("modules.json") == {}
+    assert not files.has("modules.json")
+    with pytest.raises(BadModel):
+        files.json("adapter_config.json")
+
+
+def test_model_that_was_downloaded_whole_needs_no_hub(cached: Path) -> None:
+    (cached / "snapshots" / COMMIT / ".gitattributes").touch()
+    files = ModelFiles("org/model")
+    assert files.names == {"config.json"}
+    assert files.json("adapter_config.json") == {}
+    assert files.path("config.json").is_file()
+
+
+def test_download_that_was_cut_off_is_not_whole(cached: Path) -> None:
+    (cached / "snapshots" / COMMIT / ".gitattributes").touch()
+    (cached / "blobs").mkdir()
+    (cached / "blobs" / "abc.incomplete").touch()
+    assert ModelFiles("org/model").names is None
