@@ -4,6 +4,7 @@ Reads the model's folder when there is one, and no other file.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from launcher.ledger.records import ColdStart, MeasuredSpeed, PlanOutcome
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.model_support import engine_refusal, model_support
 from launcher.throughput import model_shapes
+from launcher.throughput.folder_shape import hub_shape
 from launcher.throughput.predict import ModelShape
 from launcher.throughput.spread import Spread
 from pricing import gpu as gpus
@@ -86,7 +88,9 @@ def request_of(
 
 
 def model_shape(job: Job, model: str) -> ModelShape | None:
-    """The model's shape as the job gives it, else as it is known; None for a folder that says too little.
+    """The model's shape as the job gives it, else as it is known or its files say; None where they say too little.
+
+    The files of a model of the hub are asked for only when there is a corpus: then its tokenizer is needed, too.
 
     Raises:
         Usage: no model of this name is known.
@@ -100,7 +104,11 @@ def model_shape(job: Job, model: str) -> ModelShape | None:
     except Problem as problem:
         if Path(model).is_dir():
             return None
-        raise Usage(f"model: {problem}", hint=problem.hint) from problem
+        if not isinstance(job.corpus, CorpusSource):
+            raise Usage(f"model: {problem}", hint=problem.hint) from problem
+    with suppress(Problem):
+        return hub_shape(model)
+    return None
 
 
 def check_dimensions(job: Job, available: int) -> None:

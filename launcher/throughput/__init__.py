@@ -10,7 +10,7 @@ gpu_memory: whether a model fits into a GPU, and in which dtype.
 known_layouts: the layouts of known models, as the description that their files would give.
 model_shapes: the shape of a model, from the table of known models, a folder or a job.
 matryoshka: the fewer dimensions that a model was trained for.
-folder_shape: the shape of the model in a folder, by its description.
+folder_shape: the shape of a model by its files, in a folder or on the hub.
 local_machine: this machine: its worker slots, its GPUs, and what is measured of it.
 probes: processes that load the real engine once, then measure it or work in a run.
 calibration: speeds learned from receipts, first minutes and bench, for the ledger.

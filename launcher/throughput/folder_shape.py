@@ -1,10 +1,11 @@
-"""The shape of the model in a folder: sizes of its config.json, and what its description says of limit and vectors.
+"""The shape of a model by its files: sizes of its config.json, and what its description says of limit and vectors.
 
 Opens no weights, so the parameter count is that of the matrices, without biases and norms (under 2 %).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import Any, cast
@@ -57,10 +58,23 @@ def folder_shape(folder: Path) -> ModelShape:
     Raises:
         Problem: the folder has no config.json, one that is damaged, or one of a type that is not known here.
     """
-    described = describe(str(folder))
+    return _shape_of(describe(str(folder)), folder.resolve().name)
+
+
+@cache
+def hub_shape(model: str) -> ModelShape:
+    """The shape of a model of the hub. Downloads its small files, unless they are in the hub's cache.
+
+    Raises:
+        Problem: as `folder_shape`; or the hub does not have the model or does not answer.
+    """
+    return _shape_of(describe(model), model)
+
+
+def _shape_of(described: ModelDescription, name: str) -> ModelShape:
     config = config_of(described)
     architecture = ARCHITECTURES.get(described.model_type or "")
-    where = f"config.json of {described.adapter.base if described.adapter else folder / described.folder}"
+    where = f"config.json of {described.adapter.base if described.adapter else Path(described.model) / described.folder}"
     if architecture is None:
         raise Problem(
             f"{where} has an unknown model_type: {config.get('model_type')!r}",
@@ -86,7 +100,7 @@ def folder_shape(folder: Path) -> ModelShape:
     rows += whole(POSITIONS) if has_table(config) else 0
     width = whole(("embedding_size",), hidden)
     return ModelShape(
-        name=folder.resolve().name,
+        name=name,
         layers=layers,
         hidden=hidden,
         heads=heads,
@@ -103,7 +117,7 @@ def folder_shape(folder: Path) -> ModelShape:
         pooling="+".join({"lasttoken": "last"}.get(mode, mode) for mode in described.pooling.modes),
         # Decoders that were made bidirectional say so: gte-Qwen2 has is_causal: false.
         causal=architecture.causal and described.causal is not False and described.bidirectional is not True,
-        source=f"config.json of {folder.resolve().name}",
+        source=f"config.json of {name}",
         window=window,
         local_layers=local_layers,
         stored=described.weights.dtype if described.weights.dtype in ("float32", *HALF_DTYPES) else None,

@@ -21,10 +21,12 @@ from launcher.planning.reach import check_reachable
 from launcher.planning.saved.saved_plan import PlannedWork, SavedPlan
 from launcher.planning.saved.steering_plan import SteeredKind
 from launcher.throughput import model_shapes
+from launcher.throughput.folder_shape import hub_shape
 from launcher.throughput.predict import ModelShape
 from pricing import provisioning
 from pricing.charges.storage import DISK_GB
 from tasks import skypilot_task
+from tasks.models.files import HASH_MODEL
 from tasks.stores.base import Store
 
 LOCAL = "local"  # the cloud of a group that is this machine
@@ -225,9 +227,13 @@ def _start_seconds(plan: SavedPlan, cloud: str) -> float:
 
 
 def _shape(work: PlannedWork) -> ModelShape | None:
+    if work.model == HASH_MODEL:
+        return None
     shape = work.job.get("shape")
     with suppress(Problem):
         return model_shapes.from_mapping(work.model, shape) if shape else model_shapes.shape(work.model)
+    with suppress(Problem):
+        return hub_shape(work.model)
     return None
 
 

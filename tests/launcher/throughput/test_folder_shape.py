@@ -5,8 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
 from launcher.errors import Problem
+from launcher.jobs.job import CorpusSource
+from launcher.jobs.parse import parse
+from launcher.planning.request import model_shape
+from launcher.throughput.folder_shape import hub_shape
 from launcher.throughput.model_shapes import shape
 
 MINILM = {
@@ -222,3 +227,46 @@ def test_text_without_a_limit_is_a_problem(tmp_path: Path) -> None:
     config = {"model_type": "t5", "d_model": 64, "num_layers": 2, "num_heads": 2, "d_kv": 32, "d_ff": 128}
     with pytest.raises(Problem, match="says how long a text may be"):
         shape(model(tmp_path, config | {"vocab_size": 100}))
+
+
+# --- a model of the hub that is not in the table
+
+
+@pytest.fixture
+def fine_tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model of the hub that nobody but its owner knows, downloaded whole into the hub's cache."""
+    hub_shape.cache_clear()
+    commit, repository = "c" * 40, tmp_path / "hub" / "models--ours--legal-minilm"
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    (snapshot / ".gitattributes").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return sentence_transformer(snapshot, {"pooling_mode_mean_tokens": True, "word_embedding_dimension": 384})
+
+
+def test_a_model_of_the_hub_has_the_shape_that_its_files_say(fine_tuned: Path) -> None:
+    found, folder = hub_shape("ours/legal-minilm"), shape(fine_tuned)
+    assert found.name == "ours/legal-minilm"
+    assert found.source == "config.json of ours/legal-minilm"
+    assert (found.linear_params, found.params_total, found.max_tokens) == (
+        folder.linear_params, folder.params_total, folder.max_tokens,
+    )  # fmt: skip
+    assert (found.dimensions, found.pooling) == (384, "mean")
+
+
+@pytest.mark.usefixtures("fine_tuned")
+def test_only_a_job_with_a_corpus_asks_for_the_files_of_an_unknown_model(tmp_path: Path) -> None:
+    texts = "name: a\nmodel: ours/legal-minilm\noutput: {path: out}\ncorpus: {path: in/*.jsonl}\n"
+    job = parse(texts)
+    assert isinstance(job.corpus, CorpusSource)
+    found = model_shape(job, "ours/legal-minilm")
+    assert found is not None
+    assert found.layers == 6
+    with pytest.raises(Problem, match="unknown model 'ours/legal-minilm'"):
+        model_shape(
+            parse("name: a\nmodel: ours/legal-minilm\ncorpus: {documents: 10, tokens_per_document: 5}\n"),
+            "ours/legal-minilm",
+        )
