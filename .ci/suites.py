@@ -109,6 +109,11 @@ SUITES = (
     Suite(
         "e2e-fleet", 2700, (*FLEET, "tests/e2e/test_slurm.py", "tests/e2e/test_aws.py", "tests/e2e/rental.py")
     ),
+    Suite(
+        "e2e-rented-load",
+        900,  # the test took 576 s at a load of 12; the rest is set-up
+        (*FLEET, "launcher/loaders/*", "launcher/loading/*", "tests/e2e/test_slurm_load.py"),
+    ),
 )
 
 

@@ -217,7 +217,8 @@ def chance_late(level: Level, net: SafetyNet | None, outlook: Outlook) -> float:
 def _chance_slow(level: Level, net: SafetyNet, tokens: float, spot: Sequence[Supply]) -> float:
     """The chance that machines are so slow that the net and spot together do not do the work.
 
-    Over SPEEDS equally likely speeds. Where machines on demand may fill the fleet, spot does nothing beside them.
+    Over SPEEDS equally likely speeds. Where machines on demand can fill the fleet in time, spot does nothing beside
+    them.
     """
     sigma = 0.0 if level.listed is None else _sigma(level.listed)
     late, most = 0.0, net.margin + tokens  # at the slow end
@@ -225,7 +226,7 @@ def _chance_slow(level: Level, net: SafetyNet, tokens: float, spot: Sequence[Sup
         speed = exp(sigma * sigmas)  # as a share of the median
         rest = tokens - most * speed * exp(P90_SIGMAS * sigma)
         if rest > 0:
-            late += 1.0 if net.machines >= level.most else _chance_short(spot, rest / speed)
+            late += 1.0 if net.in_time >= level.most else _chance_short(spot, rest / speed)
     return late / SPEEDS
 
 

@@ -19,11 +19,13 @@ class SafetyNet:
 
     `margin`: tokens that on demand could do until the deadline beyond those that are left. `free`: machines that are not
     started yet, as (kind, machines), the cheapest a token first. `free_rate`: their speed together, at the slow end.
+    `in_time`: how many of them SkyPilot brings up early enough to work before the deadline.
     """
 
     margin: float
     free: tuple[tuple[int, int], ...]
     free_rate: float
+    in_time: int
 
     @property
     def machines(self) -> int:
@@ -65,15 +67,15 @@ def safety_net(
         wait = seconds_to_work(machine, kind, steering.answer_seconds)
         wait += places.get(machine.name, 0) / steering.launches_per_second
         done += kind.tokens_per_second_p10 * max(0.0, reach - wait)
-    ahead, rate = float(len(queue)), 0.0
+    ahead, rate, in_time = float(len(queue)), 0.0, 0
     for kind, count in free:
+        works = reach - steering.answer_seconds - kind.cold_start_p90  # of a machine that is launched at once
         # Machine number n of those that are not started waits for n launches: k^2 / (2 L) machine-seconds for k.
-        ramp = (ahead + count / 2) / steering.launches_per_second
-        done += (
-            kind.tokens_per_second_p10
-            * count
-            * (reach - steering.answer_seconds - kind.cold_start_p90 - ramp)
-        )
+        launched = works * steering.launches_per_second if works > 0 else 0.0
+        machines = int(min(count, max(0.0, launched - ahead)))
+        ramp = (ahead + machines / 2) / steering.launches_per_second
+        done += kind.tokens_per_second_p10 * machines * (works - ramp)
         rate += kind.tokens_per_second_p10 * count
         ahead += count
-    return SafetyNet(done - tokens_left, tuple((kind.number, count) for kind, count in free), rate)
+        in_time += machines
+    return SafetyNet(done - tokens_left, tuple((kind.number, count) for kind, count in free), rate, in_time)

@@ -50,6 +50,19 @@ def test_launches_come_one_after_another() -> None:
     assert fast - ramp == pytest.approx(950 * 100**2 / (2 * 0.05))
 
 
+def test_machines_that_come_too_late_take_nothing_from_the_net() -> None:
+    """Of 1,000 machines at one launch in 20 s, 150 are there before the deadline: the others would do no work."""
+    slow = steering(launches_per_second=0.05)
+    enough, many = (
+        safety_net([], [(ON_DEMAND, count)], seconds_left=3_600, tokens_left=0, steering=slow)
+        for count in (150, 1_000)
+    )
+    assert enough.margin == pytest.approx(950 * 150**2 / (2 * 0.05))
+    assert many.margin == pytest.approx(enough.margin)
+    assert (enough.in_time, many.in_time, many.machines) == (150, 150, 1_000)
+    assert safety_net([], [(ON_DEMAND, 9)], seconds_left=60, tokens_left=7, steering=slow).margin == -7
+
+
 def test_nothing_to_start_has_no_moment_at_which_it_must() -> None:
     net = safety_net(
         [(m, ON_DEMAND) for m in working(ON_DEMAND, 4)],
