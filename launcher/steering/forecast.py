@@ -14,7 +14,7 @@ from launcher.money import decimal_of_float
 from launcher.steering import beliefs
 from launcher.steering.course import Forecast
 from launcher.steering.level import Level
-from launcher.steering.refusals import CERTAIN, Refusals, chance_refused
+from launcher.steering.refusals import CERTAIN, Refusals, chance_refused, chance_refused_later
 from launcher.steering.safety_net import SafetyNet
 from launcher.steering.situation import Kind
 from launcher.steering.supply import (
@@ -174,7 +174,7 @@ def forecast(
         if seconds_left is None
         else 1.0
         if seconds_left <= 0
-        else chance_late(level, net, outlook),
+        else chance_late(level, net, outlook, usd.on_demand_share * seconds_left / SECONDS_PER_HOUR),
         chance_over_budget=_chance_over(usd, money),
         on_demand_share=usd.on_demand_share,
     )
@@ -197,11 +197,11 @@ def _with_net(
     return min(low, middle), middle, max(middle, high)
 
 
-def chance_late(level: Level, net: SafetyNet | None, outlook: Outlook) -> float:
-    """The chance that the work is not done by the deadline.
+def chance_late(level: Level, net: SafetyNet | None, outlook: Outlook, net_hours: float) -> float:
+    """The chance that the work is not done by the deadline. `net_hours`: how long on-demand machines are to work.
 
     The net does what it can, if machines on demand are there when it needs them; spot must do the rest. Where they are
-    refused for longer than the net may wait, spot must do all.
+    refused for longer than the net may wait, when it begins or while it works, spot must do all.
     """
     all_of_it, until_net = _spot(level, Outlook(outlook.tokens)), _spot(level, outlook)
     if net is None or not net.machines:
@@ -210,7 +210,10 @@ def chance_late(level: Level, net: SafetyNet | None, outlook: Outlook) -> float:
     patience = net.margin_seconds or 0.0
     if level.found:
         patience = min(patience, outlook.reserve)
-    refused = chance_refused(outlook.refusals, max(0.0, patience))
+    patience = max(0.0, patience)
+    refused = chance_refused(outlook.refusals, patience)
+    if level.found:  # machines on demand alone are all asked for at once
+        refused += (1 - refused) * chance_refused_later(outlook.refusals, patience, net_hours)
     return missing + (1 - missing) * refused * _chance_short(until_net, outlook.tokens)
 
 
