@@ -38,6 +38,7 @@ def rent_loaders(
         Problem: no loader could end the load.
     """
     names = [loader_name(spec.run, spec.load, number) for number in range(loaders)]
+    asked = time.time()
     values = {name: secret_value(name) for name in (*spec.secrets, *([spec.secret] if spec.secret else []))}
     try:
         requests = [
@@ -47,7 +48,7 @@ def rent_loaders(
         say(
             f"{plural(loaders, 'loader')} asked for: {spec.machine}, managed jobs {', '.join(map(str, numbers))}"
         )
-        jobs = _watch(names, bill, say)
+        jobs = _watch(names, bill, asked, say)
     except KeyboardInterrupt:
         _end(names, say)
         raise Interrupted(
@@ -69,8 +70,8 @@ def rent_loaders(
     return found
 
 
-def _watch(names: Sequence[str], bill: Bill, say: Callable[[str], None]) -> list[ManagedJob]:
-    """Wait until a loader has seen the load complete, or all have ended."""
+def _watch(names: Sequence[str], bill: Bill, asked: float, say: Callable[[str], None]) -> list[ManagedJob]:
+    """Wait until a loader has seen the load complete, or all have ended. `asked`: when the machines were asked for."""
     said: dict[int, str] = {}
     while True:
         jobs = _jobs(names)
@@ -80,10 +81,10 @@ def _watch(names: Sequence[str], bill: Bill, say: Callable[[str], None]) -> list
                 say(f"{job.name}: {job.status.lower()}")
         if any(job.status == SUCCEEDED for job in jobs) or not any(job.alive for job in jobs):
             return jobs
-        spent = _total(jobs, bill)
+        spent = _at_most(jobs, bill, asked)
         if spent is not None and spent >= bill.most:
             raise BudgetReached(
-                f"the loaders have cost {money(spent)}, and may cost {money(bill.most)}: they are ended",
+                f"the loaders have cost up to {money(spent)}, and may cost {money(bill.most)}: they are ended",
                 hint="the same command with a higher --max-cost goes on: files that are loaded are not loaded again",
             )
         time.sleep(POLL_SECONDS)
@@ -127,6 +128,16 @@ def _total(jobs: Sequence[ManagedJob], bill: Bill) -> Decimal | None:
     now = time.time()
     hours = sum(_hours(job, now) or 0.0 for job in jobs)
     return (bill.usd_per_hour * decimal_of_float(hours)).quantize(USD_GRAIN)
+
+
+def _at_most(jobs: Sequence[ManagedJob], bill: Bill, asked: float) -> Decimal | None:
+    """What the machines can have cost: SkyPilot does not say when one was there, so all time since the ask counts."""
+    if bill.usd_per_hour is None:
+        return None
+    now = time.time()
+    begins = [asked if job.started is None else min(asked, job.started) for job in jobs]
+    seconds = sum(max(0.0, (job.ended or now) - begin) for job, begin in zip(jobs, begins, strict=True))
+    return (bill.usd_per_hour * decimal_of_float(seconds / SECONDS_PER_HOUR)).quantize(USD_GRAIN)
 
 
 def _document(spec: LoaderSpec, jobs: Sequence[ManagedJob], bill: Bill) -> RentedLoadDocument:

@@ -87,7 +87,8 @@ def rented_text(found: RentedLoadDocument) -> Text:
     again = f", {plural(lost, 'machine')} lost on the way" if lost else ""
     return Text(
         f"{plain(found.to)} holds run {found.run}\n"
-        f"{plural(len(found.loaders), 'loader')}, {hours_text(found.hours)} in all{again}: {amount_text(found.usd)}"
+        f"{plural(len(found.loaders), 'loader')}, {hours_text(found.hours)} in all{again}: {amount_text(found.usd)}, "
+        "from when a machine was ready"
     )
 
 

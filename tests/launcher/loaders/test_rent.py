@@ -73,9 +73,26 @@ def test_loaders_are_ended_when_they_have_cost_what_they_may(
     sky: Sky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = [become(sky, 0, "RUNNING", start_at=0.0), become(sky, 1, "RUNNING", start_at=0.0)]
-    with pytest.raises(BudgetReached, match=r"have cost \$2"):
+    with pytest.raises(BudgetReached, match=r"have cost up to \$2"):
         rented(sky, monkeypatch, steps)
     assert [one.status for one in sky.records] == ["CANCELLED", "CANCELLED"]
+
+
+def test_machines_that_never_become_ready_count_against_the_limit(
+    sky: Sky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are paid for while they are set up, and SkyPilot does not say since when."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(
+        rent, "time", SimpleNamespace(sleep=sleep, time=lambda: now[0], monotonic=lambda: 0.0)
+    )
+    with pytest.raises(BudgetReached, match=r"have cost up to \$2"):
+        rent_loaders(SPEC, 2, BILL, lambda _: None)
+    assert now[0] == pytest.approx(2 * 3600, abs=60)  # two machines at $0.50 an hour
 
 
 def test_loaders_are_ended_by_ctrl_c(sky: Sky, monkeypatch: pytest.MonkeyPatch) -> None:
