@@ -278,20 +278,25 @@ class PineconeNamespace:
         self._seen.written(position, last["id"], last["values"])
 
     def _wait_until_seen(self) -> None:
-        """Wait until reads have what this process wrote last."""
+        """Wait until reads have what this process wrote last.
+
+        By the position in the store's log. Only where reads do not say theirs, by the last row: another file may have
+        written over it since, which is an error of the dataset that the count shows.
+        """
         with self._seen.waiting() as (position, row, gone):
-            if position is not None:
-                until_seen(lambda: self._searched_to(position), "what was written")
-            if row is not None:
+            told = position is not None and self._position() is not None
+            if position is not None and told:
+                until_seen(lambda: (self._position() or 0) >= position, "what was written")
+            if row is not None and not told:
                 until_seen(lambda: self._holds(*row), "the last row that was written")
             if gone is not None:
                 until_seen(lambda: not self._there(gone), "what was deleted")
 
-    def _searched_to(self, position: int) -> bool:
+    def _position(self) -> int | None:
+        """The position in the store's log that reads have reached; None: it does not say."""
         numbers = [1.0] + [0.0] * ((self._dimensions_of_index() or 1) - 1)
         info = self._index.query(top_k=1, vector=numbers, namespace=self._namespace).response_info
-        reached = info.lsn_reconciled if info else None
-        return reached is None or reached >= position  # None: it does not say, and the last row tells
+        return info.lsn_reconciled if info else None
 
     def _holds(self, name: str, values: Sequence[float]) -> bool:
         found = self._there(name)
