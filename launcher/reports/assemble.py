@@ -4,7 +4,7 @@ import contextlib
 import gc
 from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from launcher.costs.run_costs import budget_of, lease_times, machine_times, other_charge
@@ -19,6 +19,7 @@ from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource, load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
+from launcher.money import SECONDS_PER_HOUR
 from launcher.output.repeats_run import read_repeats_receipts
 from launcher.planning.pilot_machine import PILOT_EVENT, pilot_machine
 from launcher.planning.saved import plan_file
@@ -37,6 +38,7 @@ from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Store
 
 MAX_FAILURES = 1_000  # rows that a report lists; the quarantine files hold all of them
+PILOT_ENDS = ("stopped", "done", "down")  # kinds of events after which no pilot drives the run
 CLOUD_OF_SCHEME = {"s3": "aws", "gs": "gcp"}
 
 
@@ -87,7 +89,7 @@ def report_of(
         row.created,
         until,
         {charge.kind for charge in charges},
-        _pilot_use(ledger, row.id, plan),
+        _pilot_use(ledger, row.id, plan, until),
     )
     spend = meter(machines, done, leases, now, [*map(other_charge, charges), *others])
     return Report(
@@ -122,13 +124,25 @@ def report_of(
     )
 
 
-def _pilot_use(ledger: Ledger, run: str, plan: SavedPlan | None) -> PilotUse | None:
-    """The pilot that the run was first handed over to. One that took its place has the same machine."""
-    handed = [event.at for event in ledger.runs.events(run) if event.kind == PILOT_EVENT]
-    if not handed:
+def _pilot_use(ledger: Ledger, run: str, plan: SavedPlan | None, until: datetime) -> PilotUse | None:
+    """The machine of the run's pilots: from each hand-over until the run was stopped or done, else `until`.
+
+    A pilot that took the place of another has the same machine.
+    """
+    events = [event for event in ledger.runs.events(run) if event.kind in (PILOT_EVENT, *PILOT_ENDS)]
+    began: datetime | None = None
+    used = timedelta(0)
+    for event in sorted(events, key=lambda one: one.at):
+        if event.kind == PILOT_EVENT:
+            began = began or event.at
+        elif began is not None:
+            used, began = used + (event.at - began), None
+    if not any(event.kind == PILOT_EVENT for event in events):
         return None
+    if began is not None:
+        used += max(timedelta(0), until - began)
     usd = pilot_machine(plan).place.usd_per_hour if plan is not None and plan.lots else None
-    return PilotUse(min(handed), usd)
+    return PilotUse(used.total_seconds() / SECONDS_PER_HOUR, usd)
 
 
 def _steering(

@@ -35,9 +35,9 @@ class DataRegion:
 
 @dataclass(frozen=True, slots=True)
 class PilotUse:
-    """A pilot of the run: since when, and USD an hour of its machine; None: unknown."""
+    """The pilots of the run: hours of their machine, and its USD an hour; None: unknown."""
 
-    began: datetime
+    hours: float
     usd_per_hour: Decimal | None
 
 
@@ -56,7 +56,7 @@ def estimate_charges(
     unpriced: list[str] = []
     found: list[OtherCharge] = []
     if pilot is not None and "pilot" not in known:
-        found += _pilot(pilot, until, unpriced)
+        found += _pilot(pilot, unpriced)
     if not rented:
         return found, unpriced
     work = work_of(receipts)
@@ -157,14 +157,13 @@ def _storage(output: DataRegion, work: WorkDone, unpriced: list[str]) -> list[Ot
     return [OtherCharge("storage", float(size), "bytes for a month", usd.quantize(USD_GRAIN), estimated=True)]
 
 
-def _pilot(pilot: PilotUse, until: datetime, unpriced: list[str]) -> list[OtherCharge]:
-    """The machine of the run's pilot, from the first hand-over until the run was done, or until now."""
+def _pilot(pilot: PilotUse, unpriced: list[str]) -> list[OtherCharge]:
+    """The machine of the run's pilots."""
     if pilot.usd_per_hour is None:
         unpriced.append("the pilot's machine: no price known where it is")
         return []
-    hours = decimal_of_float(max(0.0, (until - pilot.began).total_seconds()) / SECONDS_PER_HOUR)
-    usd = (pilot.usd_per_hour * hours).quantize(USD_GRAIN)
-    return [OtherCharge("pilot", float(hours), "hours", usd, estimated=True)]
+    usd = (pilot.usd_per_hour * decimal_of_float(pilot.hours)).quantize(USD_GRAIN)
+    return [OtherCharge("pilot", pilot.hours, "hours", usd, estimated=True)]
 
 
 def _controller(

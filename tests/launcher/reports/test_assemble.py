@@ -91,6 +91,15 @@ def test_machine_of_a_pilot_is_billed_from_the_first_hand_over_on(tmp_path: Path
     assert charge.usd == usd * Decimal("2.5")
 
 
+def test_pilot_that_was_stopped_costs_nothing_until_the_next(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.runs.create("r1", "reviews", json.dumps(sample_plan.plan()), "d", "out", NOON)
+        for minutes, kind in ((0, "pilot"), (30, "stopped"), (40, "down"), (120, "pilot"), (150, "stopped")):
+            ledger.runs.record_event("r1", kind, "", NOON + timedelta(minutes=minutes))
+        (charge,) = report_of(ledger, None, "r1", NOON + timedelta(hours=90)).spend.others
+    assert (charge.kind, charge.quantity) == ("pilot", 1.0)
+
+
 def test_pilot_without_a_known_price_is_named_and_not_free(tmp_path: Path) -> None:
     plan = sample_plan.plan()
     for lot in plan["lots"]:
