@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+SCHEMA = "embedfleet/evaluate/1"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatedRepresentation:
@@ -25,7 +27,7 @@ class EvaluatedRepresentation:
 class EvaluateDocument:
     """What `evaluate` found. The first of `representations` is what is stored."""
 
-    schema: str = "embedfleet/evaluate/1"
+    schema: str = SCHEMA
     run: str
     output: str
     model: str

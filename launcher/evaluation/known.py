@@ -5,8 +5,9 @@
 
 import msgspec
 
-from launcher.documents.evaluation import EvaluateDocument, EvaluatedRepresentation
+from launcher.documents.evaluation import SCHEMA, EvaluateDocument, EvaluatedRepresentation
 from launcher.format import plural
+from tasks.protocol import documents
 from tasks.protocol.keys import evaluation_key
 from tasks.protocol.runs import runs_of
 from tasks.stores.base import Store, read
@@ -22,8 +23,11 @@ def known_evaluation(store: Store, model: str, fingerprint: str | None) -> Evalu
     entries = [entry for run in runs_of(store) for entry in store.list(evaluation_key(run))[:1]]
     for entry in sorted(entries, key=lambda one: one.modified, reverse=True):
         try:
-            found = msgspec.json.decode(read(store, entry.key) or b"", type=EvaluateDocument)
-        except msgspec.MsgspecError:
+            body = read(store, entry.key) or b""
+            found = documents.decode(body, EvaluateDocument, "an evaluation", SCHEMA)
+        except documents.BadDocument:
+            continue
+        if not found.representations:
             continue
         if found.model_fingerprint == fingerprint and (fingerprint is not None or found.model == model):
             return found
@@ -39,7 +43,7 @@ def proposal(found: EvaluateDocument) -> str:
     enough = f"{found.keep:.1%} of nDCG@10"
     if best is stored or best.reranked:
         return f"evaluated on {sample}: nothing cheaper than {_named(stored)} keeps {enough}"
-    saved = 1 - best.stored_bytes / stored.stored_bytes
+    saved = 1 - best.stored_bytes / max(1, stored.stored_bytes)
     kept = "" if best.kept is None else f", {best.kept:.1%} kept"
     return (
         f"evaluated on {sample}: {_named(best)} keeps {enough}{kept}, with recall@10 {best.recall_at_10:.3f} beside "

@@ -64,6 +64,22 @@ def test_evaluation_of_another_model_is_not_taken(folder: Path) -> None:
     assert known_evaluation(store, "another", "sha256:" + "0" * 64) is None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"representations": []}, {"schema": "embedfleet/evaluate/9"}, {"queries": "many"}, {"keep": None}],
+    ids=["empty", "another version", "wrong type", "null"],
+)
+def test_damaged_evaluation_does_not_stop_a_plan(folder: Path, change: dict[str, Any]) -> None:
+    words = ["evaluate", "out", "--queries", "q.jsonl", "--qrels", "qrels.tsv"]
+    assert in_process(*words, folder=folder).returncode == 0
+    [path] = (folder / "out" / "_embedfleet").glob("*/evaluation.json")
+    body = json.loads(path.read_text())
+    for text in (json.dumps(body | change), "", "{", "[]"):
+        path.write_text(text)
+        found = known_evaluation(open_store(str(folder / "out")), body["model"], body["model_fingerprint"])
+        assert found is None
+
+
 def test_screen_names_the_cheapest(folder: Path) -> None:
     words = ["evaluate", "out", "--queries", "q.jsonl", "--qrels", "qrels.tsv", "--dimensions", "16"]
     done = in_process(*words, folder=folder)
