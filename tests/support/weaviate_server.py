@@ -33,6 +33,7 @@ VERSION, PATIENCE = "1.33.0", 30.0  # seconds to stop
 MOST_FOUND = 10_000  # QUERY_MAXIMUM_RESULTS
 CLASS = re.compile(r"[A-Z][_0-9A-Za-z]{0,254}")
 POISON = "poison"  # an id that the fake refuses, as a server refuses a property of another type
+SLOW, STUCK = "slow", "stuck"  # ids whose vectors wait for the index: for three looks, and for ever
 FIXED = ("class", "vectorConfig", "properties")  # of a collection, in an update
 
 
@@ -66,6 +67,13 @@ class Collection:
     document: Json
     objects: dict[str, tuple[Json, Any]] = field(default_factory=dict[str, tuple[Json, Any]])
     width: int | None = None  # of a vector: that of the first
+    looks: int = 0  # at its queue
+
+    def queued(self) -> int:
+        """Vectors that wait for the index."""
+        self.looks += 1
+        ids = {properties.get("document_id") for properties, _ in self.objects.values()}
+        return 1 if STUCK in ids else max(0, 4 - self.looks) if SLOW in ids else 0
 
 
 class Engine:
@@ -266,7 +274,14 @@ def _node(name: str, collection: Collection) -> Json:
         "status": "HEALTHY",
         "version": VERSION,
         "stats": {"objectCount": len(collection.objects), "shardCount": 1},
-        "shards": [{**shard, "vectorIndexingStatus": "READY", "vectorQueueLength": 0, "loaded": True}],
+        "shards": [
+            {
+                **shard,
+                "vectorIndexingStatus": "READY",
+                "vectorQueueLength": collection.queued(),
+                "loaded": True,
+            }
+        ],
     }
 
 

@@ -20,6 +20,7 @@ from weaviate.classes.query import Filter
 from weaviate.exceptions import UnexpectedStatusCodeError
 
 from launcher.errors import Problem
+from launcher.format import plural, verb
 from launcher.loading.backpressure import Limits, Throttle, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
 from launcher.loading.row_names import uuid_of_key
@@ -60,6 +61,7 @@ MOST_DIMENSIONS = 65_535
 REQUEST_BYTES = 8 * 2**20  # of a batch; a server takes 100 MiB unless it is told otherwise
 REQUEST_ROWS, REQUESTS = 1_000, 4
 KEYS_AT_ONCE = 500  # a server finds 10,000 objects at most in one query
+PATIENCE = 600.0  # seconds in which an index that is built must go on
 POLL = 0.5  # seconds between looks at a queue of vectors that are not in the index yet
 
 
@@ -280,13 +282,29 @@ class Weaviate:
         ]
 
     def _wait_for_index(self, name: str) -> None:
-        """Wait until no vector is queued: a server may build its index behind the writes (ASYNC_INDEXING)."""
-        while True:
-            nodes = self._client.cluster.nodes(name, output="verbose")
-            shards = [shard for node in nodes for shard in node.shards]
-            if not any(s.vector_queue_length or s.vector_indexing_status == "INDEXING" for s in shards):
-                return
+        """Wait until no vector is queued: a server may build its index behind the writes (ASYNC_INDEXING).
+
+        Raises:
+            Problem: the queue has not become shorter for PATIENCE.
+        """
+        shortest, since = self._queued(name), time.monotonic()
+        while left := self._queued(name):
+            if left < shortest:
+                shortest, since = left, time.monotonic()
+            if time.monotonic() - since >= PATIENCE:
+                waiting = f"{plural(left, 'vector')} {verb(left, 'waits', 'wait')}"
+                raise Problem(
+                    f"Weaviate's index has not gone on for {PATIENCE:.0f} seconds; {waiting}",
+                    hint=f"see the server's logs; {AGAIN}",
+                )
             time.sleep(POLL)
+
+    def _queued(self, name: str) -> int:
+        """Vectors that wait for the index; 1 at least while a shard says that it builds it."""
+        nodes = self._client.cluster.nodes(name, output="verbose")
+        shards = [shard for node in nodes for shard in node.shards]
+        queued = sum(int(shard.vector_queue_length or 0) for shard in shards)
+        return queued or int(any(shard.vector_indexing_status == "INDEXING" for shard in shards))
 
 
 def open_weaviate(target: Target, secret: str | None) -> Weaviate:

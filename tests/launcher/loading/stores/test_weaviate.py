@@ -21,7 +21,7 @@ from tests.support import json_server
 from tests.support.faults import Fault
 from tests.support.vector_datasets import dataset_of, unit_vectors, write_dataset_of, write_vectors
 from tests.support.vector_stores import VectorStores
-from tests.support.weaviate_server import POISON
+from tests.support.weaviate_server import POISON, SLOW, STUCK
 
 pytestmark = pytest.mark.e2e
 
@@ -91,6 +91,22 @@ def test_row_that_changes_is_replaced_whole(store: VectorStore, target: Target, 
     done = load(open_dataset(str(tmp_path), "run-2"), target, store, LoadOptions(since="run-1"))
     assert (done.rows_written, done.rows_deleted, store.count()) == (1, 0, 1)
     assert store.fetch([Key("x", 0)])[Key("x", 0)].tobytes() == unit_vectors(1, 32, 2)[0].tobytes()
+
+
+def test_load_ends_when_no_vector_waits_for_the_index(
+    store: VectorStore, target: Target, tmp_path: Path
+) -> None:
+    write_dataset_of(tmp_path, [write_vectors(tmp_path, "a", ["x", SLOW], unit_vectors(2, 32, 1))])
+    assert load(open_dataset(str(tmp_path)), target, store).rows_written == 2
+
+
+def test_index_that_does_not_go_on_is_given_up(
+    store: VectorStore, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("launcher.loading.stores.weaviate_collections.PATIENCE", 1.0)
+    write_dataset_of(tmp_path, [write_vectors(tmp_path, "a", ["x", STUCK], unit_vectors(2, 32, 1))])
+    with pytest.raises(Problem, match="index has not gone on for 1 seconds; 1 vector waits"):
+        load(open_dataset(str(tmp_path)), target, store)
 
 
 @pytest.mark.parametrize("column", ["Title", "two words"])
