@@ -89,13 +89,23 @@ def load(
 
 
 def search(
-    output: Path, text: str, k: int = 10, *, run: str | None = None, prompt: str | None = None
+    output: Path,
+    text: str,
+    k: int = 10,
+    *,
+    run: str | None = None,
+    prompt: str | None = None,
+    texts: bool = True,
 ) -> "pd.DataFrame":
-    """The vectors that are nearest to a text, the best first: `rank`, `score` (cosine), `id`, `chunk`, kept columns.
+    """The vectors nearest to a text, the best first: `rank`, `score` (cosine), `id`, `chunk`, `text`, kept columns.
 
     The text is embedded as the run embedded its texts, by the same model, pooling and dimensions, and compared with every
-    vector. `.attrs` has the `run`, the `model`, the `prompt` put before the text, and where that came from
-    (`prompt_from`: the run's `manifest`, the `argument`; of a run without a recorded prompt the `model` or the `run`).
+    vector. `text` is what the model read for the vector, read again from the corpus; None where that cannot be had for
+    certain. A column that the run keeps under this name takes its place.
+
+    `.attrs` has the `run`, the `model`, the `prompt` put before the text, where that came from (`prompt_from`: the run's
+    `manifest`, the `argument`; of a run without a recorded prompt the `model` or the `run`), and `texts_missing`: why a
+    text is None, by rank.
 
     Args:
         output: the output path of the job.
@@ -103,20 +113,20 @@ def search(
         k: how many vectors.
         run: as for `load`.
         prompt: put before the text, instead of the model's prompt for queries.
+        texts: read the texts; else there is no column `text`.
 
     Raises:
         Problem: there is no such dataset, or the model cannot be loaded here.
     """
-    found = search_dataset(open_dataset(fspath(output), run), text, k, prompt)
-    rows = [
-        {"rank": hit.rank, "score": hit.score, "id": hit.id, "chunk": hit.chunk, **hit.kept}
-        for hit in found.hits
-    ]
-    frame = data_frame(rows, ["rank", "score", "id", "chunk"])
+    found = search_dataset(open_dataset(fspath(output), run), text, k, prompt, texts=texts)
+    columns = ["rank", "score", "id", "chunk", *(["text"] if texts else [])]
+    rows = [{name: getattr(hit, name) for name in columns} | dict(hit.kept) for hit in found.hits]
+    frame = data_frame(rows, columns)
     frame.attrs |= {
         "run": found.run,
         "model": found.model,
         "prompt": found.prompt,
         "prompt_from": found.prompt_from,
+        "texts_missing": {hit.rank: hit.text_missing for hit in found.hits if hit.text_missing},
     }
     return frame

@@ -2,17 +2,19 @@
 
 import json
 from argparse import Namespace
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from launcher.cli.console import say, show
 from launcher.cli.named_dataset import named_dataset
-from launcher.format import count, plain
-from launcher.vectors.search import SearchResult, search
+from launcher.format import count, plain, plural
+from launcher.vectors.search import Hit, SearchResult, search
 
-SHOWN_CHARACTERS = 200  # of a kept column
+SHOWN_CHARACTERS = 240  # of a text or a kept column
+SHOWN_REASONS = 3
 SOURCES = {
     "model": "the model's prompt for queries",
     "run": "the prompt of the run's texts: the model has none for queries",
@@ -22,8 +24,9 @@ SOURCES = {
 
 
 def run(arguments: Namespace) -> int:
-    """Embed the query as the run embedded its texts, and print the nearest vectors."""
-    found = search(named_dataset(arguments), arguments.query, arguments.k, arguments.prompt)
+    """Embed the query as the run embedded its texts, and print the nearest vectors with their texts."""
+    dataset = named_dataset(arguments)
+    found = search(dataset, arguments.query, arguments.k, arguments.prompt, texts=not arguments.no_text)
     if found.query_tokens_cut:
         say(
             f"the query is too long for the run's pieces: its last {count(found.query_tokens_cut)} tokens are cut"
@@ -33,31 +36,51 @@ def run(arguments: Namespace) -> int:
 
 
 def search_text(found: SearchResult) -> RenderableType:
-    """The nearest vectors as a table, and how the query was embedded."""
-    kept = list(found.hits[0].kept) if found.hits else []
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for name, justify in (("#", "right"), ("score", "right"), ("id", "left"), ("chunk", "right")):
-        table.add_column(name, justify=justify, overflow="fold")  # pyright: ignore[reportArgumentType]
-    for name in kept:
-        table.add_column(plain(name), overflow="fold")
+    """The nearest vectors with the beginnings of their texts, and how the query was embedded."""
+    chunked = any(hit.chunk for hit in found.hits)
+    lines: list[RenderableType] = []
     for hit in found.hits:
-        values = (_short(hit.kept[name] or "") for name in kept)
-        table.add_row(str(hit.rank), f"{hit.score:.4f}", plain(hit.id), str(hit.chunk), *values)
+        lines.append(_headline(hit, len(str(len(found.hits))), chunked=chunked))
+        lines += (Padding(text, (0, 0, 0, 4), expand=False) for text in _below(hit))
+    lines += (Text(plain(reason), "yellow") for reason in _missing(found))
     prompt = json.dumps(found.prompt, ensure_ascii=False) if found.prompt else "no prompt"
     how = f"{count(found.vectors)} vectors of run {found.run} compared; model {found.model}, {prompt}"
-    how += (
-        f" ({SOURCES[found.prompt_from]})"
-        if found.prompt or found.prompt_from not in ("run", "manifest")
-        else ""
-    )
-    lines: list[RenderableType] = [table, Text(plain(how), "dim")]
-    if not kept:
+    if found.prompt or found.prompt_from not in ("run", "manifest"):
+        how += f" ({SOURCES[found.prompt_from]})"
+    return Group(*lines, Text(plain(how), "dim"))
+
+
+def _headline(hit: Hit, width: int, *, chunked: bool) -> Text:
+    """Rank, score, id, chunk, and the file where the id does not say it."""
+    line = Text.assemble(f"{hit.rank:>{width}}  ", (f"{hit.score:.4f}", "bold"), f"  {plain(hit.id)}")
+    if chunked:
+        line.append(f"  chunk {hit.chunk}", "dim")
+    if hit.file and not hit.id.startswith(hit.file):
+        line.append(f"  {plain(hit.file)}", "dim")
+    return line
+
+
+def _below(hit: Hit) -> Iterator[Text]:
+    """The kept columns that say more than the line above, and the text."""
+    for name, value in hit.kept.items():
+        if value and value not in (hit.id, hit.text):
+            yield Text.assemble((f"{plain(name)}: ", "dim"), _short(value))
+    if hit.text is not None:
+        yield Text(_short(hit.text))
+
+
+def _missing(found: SearchResult) -> list[str]:
+    """Why hits have no text: a line for each reason, the commonest first."""
+    reasons = [hit.text_missing for hit in found.hits if hit.text_missing]
+    each = sorted(dict.fromkeys(reasons), key=lambda reason: -reasons.count(reason))
+    lines = [f"no text of {plural(reasons.count(one), 'hit')}: {one}" for one in each[:SHOWN_REASONS]]
+    if more := each[SHOWN_REASONS:]:
         lines.append(
-            Text("texts are not kept beside the vectors: `output: {keep: [COLUMN]}` keeps them", "dim")
+            f"no text of {plural(sum(map(reasons.count, more)), 'hit')} for other reasons: --json names them"
         )
-    return Group(*lines)
+    return lines
 
 
 def _short(text: str) -> str:
-    flat = " ".join(plain(text[: 4 * SHOWN_CHARACTERS]).split())
+    flat = plain(" ".join(text[: 4 * SHOWN_CHARACTERS].split()))
     return flat if len(flat) <= SHOWN_CHARACTERS else f"{flat[:SHOWN_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}"

@@ -30,17 +30,20 @@ Form = Literal["float32", "stored"]  # vectors as float32, or the numbers as the
 
 BATCH_ROWS = 65_536  # at most
 BATCH_VECTOR_BYTES = 16 * 2**20  # of the vectors of a batch, as float32
-LISTED = ["file", "rows", "bytes", "sha256", "run"]
+LISTED = ["file", "rows", "bytes", "sha256", "shard", "position", "run"]
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetFile:
-    """A file of vectors as the manifest lists it."""
+    """A file of vectors as the manifest lists it, and the shard and run whose vectors they are."""
 
     key: str  # relative to the output path
     rows: int
     bytes: int
     sha256: str = ""
+    shard: str = ""  # its id
+    position: int = 0  # of the shard in the manifest of `run`
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def open_dataset(output: str, run: str | None = None) -> Dataset:
             f"{dataset_key(name)} cannot be read: {error}", hint=f"embedfleet finish {name} writes it again"
         ) from error
     _check_same_settings(store, header, {row["run"] for row in listed} - {name})
-    files = tuple(DatasetFile(row["file"], row["rows"], row["bytes"], row["sha256"]) for row in listed)
+    files = tuple(DatasetFile(*(row[name] for name in LISTED)) for row in listed)
     filled = [file for file in files if file.rows] or list(files)
     if not filled:
         raise Problem(

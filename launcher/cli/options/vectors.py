@@ -43,6 +43,9 @@ def add_search(commands: Commands) -> None:
         metavar="TEXT",
         help="put before the query (default: the model's own prompt for queries, else that of the run)",
     )
+    search.add_argument(
+        "--no-text", action="store_true", help="do not read the texts of what is found from the corpus"
+    )
     add_runs_folder(search)
     add_json(search)
 

@@ -39,7 +39,7 @@ class TextPieces:
 def split_texts(
     tokenizer: PieceTokenizer, texts: Sequence[str], cut: ChunkSpec, *, spans: bool = False
 ) -> list[TextPieces]:
-    """Split texts into pieces, in order; with `spans` also which characters of a chunked text each piece covers.
+    """Split texts into pieces, in order; with `spans` also which characters of a text each piece covers.
 
     Raises:
         BadModel: the prompt and special tokens leave no room for text.
@@ -56,8 +56,9 @@ def split_texts(
             TextPieces(
                 ([*tokenizer.prefix_ids, *(ids[-room:] if left else ids[:room]), *tokenizer.suffix_ids],),
                 max(0, len(ids) - room),
+                (_span_left(tokenizer, before, text, room),) if spans else (),
             )
-            for ids in found
+            for text, ids in zip(texts, found, strict=True)
         ]
     prompt = tokenizer.ids([before])[0] if before else []
     room = cut.tokens - edge - len(prompt)
@@ -132,6 +133,16 @@ def _spans(
     begins = accumulate((start for start, _ in places[1:]), max)  # a normalizer may change the order
     edges = [0, *begins, *[len(text)] * (room + 1)]
     return tuple((edges[start], edges[start + room]) for start in starts)
+
+
+def _span_left(tokenizer: PieceTokenizer, before: str, text: str, room: int) -> tuple[int, int]:
+    """The characters of a text that truncation leaves, with a prompt before it."""
+    _, places = tokenizer.ids_with_offsets([before + text])[0]
+    if len(places) <= room:
+        return 0, len(text)
+    if tokenizer.truncates_left:
+        return max(0, places[-room][0] - len(before)), len(text)
+    return 0, max(0, places[room - 1][1] - len(before))
 
 
 def _check_budget(room: int, cut: ChunkSpec) -> None:
