@@ -150,11 +150,26 @@ def is_ripe(current: Reconciliation, machine: Machine) -> bool:
 
 
 def seconds_of_the_rest(current: Reconciliation, level: Level) -> float:
-    """Seconds until the run is done with the machines that are there, or the deadline if that is sooner."""
-    rate = current.rate(
-        [m for m in current.machines if m.phase != MachinePhase.ASKED and current.works_soon(m)]
-    )
-    return min(level.seconds_left, current.situation.tokens_left / rate) if rate else level.seconds_left
+    """Seconds until the run is done with the machines that are there, each after its start; or the deadline if sooner.
+
+    A machine that would come when the others are done adds nothing, however fast it is.
+    """
+    there = [m for m in current.machines if m.phase != MachinePhase.ASKED and current.works_soon(m)]
+    left, rate, at = current.situation.tokens_left, 0.0, 0.0
+    for wait, speed in sorted(_begin(machine, current.kinds.get(machine.kind)) for machine in there):
+        if left <= rate * (wait - at):
+            break
+        left -= rate * (wait - at)
+        at, rate = wait, rate + speed
+    return min(level.seconds_left, at + left / rate) if rate else level.seconds_left
+
+
+def _begin(machine: Machine, kind: Kind | None) -> tuple[float, float]:
+    """Seconds until a machine embeds, and tokens a second from then on."""
+    if kind is None:
+        return 0.0, 0.0
+    wait = 0.0 if machine.phase == MachinePhase.WORKING else max(0.0, kind.cold_start - machine.seconds)
+    return wait, kind.tokens_per_second
 
 
 def per_million(usd: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from launcher.steering import beliefs
@@ -277,6 +277,8 @@ class World:
     st.tuples(*[st.floats(0.1, 1.2)] * 3),
     st.floats(1.1, 3.0),
 )
+# One spot machine is left, and the net's machines together would do the rest within their own cold start.
+@example([[0], [16, 3, 14, 11, 1], [0]], 1_500.0, (1.0, 0.25, 1.0), 2.5)
 def test_no_market_makes_a_run_late(
     up: list[list[int]], spell: float, prices: tuple[float, float, float], slack: float
 ) -> None:
@@ -292,6 +294,16 @@ def test_no_market_makes_a_run_late(
     )
     assert world.run() <= world.hours * 3_600
     assert world.most <= 16
+
+
+def test_net_that_starts_is_not_ended_for_the_speed_that_it_will_have() -> None:
+    """5M tokens are 312 s for 16 machines and 5,000 s for the one that works: those that come in 240 s come in time."""
+    net = [Machine(f"n{number}", ON_DEMAND.number, COLD, 60.0) for number in range(15)]
+    found = decide(situation([*working(WEST, 1), *net], hours=2.0, tokens=5e6))
+    assert not found.releases
+    # 3M tokens are 200 s for those that work.
+    done = decide(situation([*working(WEST, 15), *net[:1]], hours=2.0, tokens=3e6))
+    assert [one.machine for one in done.releases] == ["n0"]
 
 
 def test_run_without_spot_is_kept_by_on_demand_alone() -> None:
