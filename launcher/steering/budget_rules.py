@@ -34,7 +34,10 @@ class BudgetRules:
 def rules_of(
     current: Reconciliation, usd: Dollars | None, money: Money, net: SafetyNet | None, on_demand: float | None
 ) -> BudgetRules:
-    """How hard the budget presses, and what that allows. `on_demand`: USD a token of the cheapest machine on demand."""
+    """How hard the budget presses, and what that allows.
+
+    `on_demand`: USD a token of the cheapest machine on demand, without egress.
+    """
     left, tokens = money.left, current.situation.tokens_left
     if left is None:
         return BudgetRules(BudgetPressure.FREE)

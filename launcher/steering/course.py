@@ -1,6 +1,7 @@
 """What steering decided at one look, and what it expects: the values that status, report and ledger show."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -33,8 +34,9 @@ class BudgetPressure(StrEnum):
 class Forecast:
     """What is expected from now on. None: not known.
 
-    Seconds late count from the deadline (negative: before it); dollars and hours are those from now until the run is
-    done. Chances are shares from 0 to 1.
+    Seconds late count from the deadline (negative: before it); dollars are those of machines, without egress, and like
+    hours from now until the run is done. Chances are shares from 0 to 1. `token_shares`: the share of the tokens that
+    each kind does, by its number, at the median and if places are worse than believed; empty where no way costs.
     """
 
     hours_p50: float
@@ -48,6 +50,7 @@ class Forecast:
     on_demand_share: float = 0.0  # of the dollars to finish, on the mean
     hours_p10: float = 0.0
     usd_to_finish_p10: Decimal = Decimal(0)
+    token_shares: Mapping[int, tuple[float, float]] = field(default_factory=dict[int, tuple[float, float]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def decide(situation: Situation, *, with_forecast: bool = True) -> Verdict:
     money = Money(situation.spent + situation.committed, situation.budget)
     # Without a budget no forecast is asked for its dollars: it presses in no case.
     usd = None if money.budget is None else dollars(level, _outlook(current, level, net))
-    rules = rules_of(current, usd, money, net, level.on_demand)
+    rules = rules_of(current, usd, money, net, level.machine_on_demand)
     if rules.ceiling is not None:
         late = rules.budget_pressure == BudgetPressure.CONFLICT and not rules.stop
         level = level_of(current, None if late else level_seconds, rules.ceiling, 0.0 if late else reserve)

@@ -21,6 +21,7 @@ from launcher.steering.supply import (
     SECONDS_PER_HOUR,
     Supply,
     chance_short,
+    machine_usd_per_token,
     normal_cdf,
     settling,
     supplies,
@@ -72,11 +73,9 @@ class Outlook:
 
 
 def dollars(level: Level, outlook: Outlook) -> Dollars | None:
-    """USD of the tokens that are left; None: nothing could be rented for them."""
-    on_demand = level.on_demand if outlook.has_net or not level.sources else None
-    prices = [source.usd_per_token for source in level.sources]
-    if on_demand is not None:
-        prices = [min(price, on_demand) for price in prices] + [on_demand]
+    """USD of machines for the tokens that are left; None: nothing could be rented for them."""
+    on_demand = level.machine_on_demand if outlook.has_net or not level.sources else None
+    prices = _machine_prices(level, outlook)
     if not prices:
         return None
     tokens = outlook.tokens
@@ -90,9 +89,49 @@ def dollars(level: Level, outlook: Outlook) -> Dollars | None:
         rented = min(short, tokens) * on_demand
     mean, p50 = good + WORSE * (bad - good), good + MIDDLE * (bad - good)
     spread, least = P90_SIGMAS * _speed_sigma(level), prices[0] * tokens
-    high = max(p50, min(least + DEARER * (bad - least), prices[-1] * tokens))
+    high = max(p50, min(least + DEARER * (bad - least), max(prices) * tokens))
     up = hypot(log(high / p50), spread) if p50 > 0 else 0.0
     return Dollars(p50 * exp(-spread), p50, p50 * exp(up), min(1.0, rented / mean) if mean else 0.0)
+
+
+def _who_does_it(level: Level, outlook: Outlook) -> list[Kind]:
+    """The kinds that do the tokens, in the order in which they are used: spot that costs less, then on demand."""
+    kinds = [source.kind for source in level.sources]
+    if level.listed is None or level.on_demand is None or not (outlook.has_net or not level.sources):
+        return kinds
+    worth = (source.usd_per_token < level.on_demand for source in level.sources)
+    return [kind if less else level.listed for kind, less in zip(kinds, worth, strict=True)] + [level.listed]
+
+
+def _machine_prices(level: Level, outlook: Outlook) -> list[float]:
+    """USD of machines a token of each of them: starts of spot are in it, egress is not."""
+    sources = {source.kind.number: source for source in level.sources}
+    return [
+        sources[kind.number].usd_per_token - kind.egress_usd_per_token
+        if kind.spot
+        else machine_usd_per_token(kind)
+        for kind in _who_does_it(level, outlook)
+    ]
+
+
+def token_shares(level: Level, outlook: Outlook) -> dict[int, tuple[float, float]]:
+    """The share of the tokens that each kind is expected to do, by its number: at the median, and if places are worse."""
+    kinds, tokens = _who_does_it(level, outlook), outlook.tokens
+    found = dict[int, tuple[float, float]]()
+    if not kinds or tokens <= 0:
+        return found
+    rests = [
+        [tokens, *(expected_short(tokens, one) for one in _until_the_net(supplies_, level, outlook))]
+        for supplies_ in (level.found, level.worse)
+    ]
+    for position, kind in enumerate(kinds):
+        good, bad = (
+            (rest[position] - (rest[position + 1] if position + 1 < len(kinds) else 0.0)) / tokens
+            for rest in rests
+        )
+        before = found.get(kind.number, (0.0, 0.0))
+        found[kind.number] = before[0] + good + MIDDLE * (bad - good), before[1] + bad
+    return found
 
 
 def _until_the_net(found: Sequence[Supply], level: Level, outlook: Outlook) -> list[Supply]:
@@ -177,6 +216,7 @@ def forecast(
         else chance_late(level, net, outlook, usd.on_demand_share * seconds_left / SECONDS_PER_HOUR),
         chance_over_budget=_chance_over(usd, money),
         on_demand_share=usd.on_demand_share,
+        token_shares=token_shares(level, outlook) if level.has_egress else {},
     )
 
 

@@ -12,6 +12,7 @@ from launcher.steering.supply import (
     Source,
     Supply,
     cheapest_first,
+    machine_usd_per_token,
     shadow_price,
     source_of,
     supplies,
@@ -40,6 +41,17 @@ class Level:
     listed: Kind | None = None  # the machine on demand of that price
 
     @property
+    def machine_on_demand(self) -> float | None:
+        """USD a token of the cheapest machine on demand, without egress."""
+        return None if self.listed is None else machine_usd_per_token(self.listed)
+
+    @property
+    def has_egress(self) -> bool:
+        """Whether texts and vectors of any place have a way that costs."""
+        kinds = [source.kind for source in self.sources] + ([] if self.listed is None else [self.listed])
+        return any(kind.egress_usd_per_token for kind in kinds)
+
+    @property
     def has_spot(self) -> bool:
         """Whether a spot machine costs less a token than one on demand."""
         dearest = inf if self.on_demand is None else self.on_demand
@@ -60,7 +72,7 @@ class Level:
 def level_of(
     current: Reconciliation, seconds_left: float | None, ceiling: float | None = None, reserve: float = 0.0
 ) -> Level:
-    """The level now. `seconds_left` None: no deadline. `ceiling`: USD a token that money allows at most.
+    """The level now. `seconds_left` None: no deadline. `ceiling`: USD of machines a token that money allows at most.
 
     `reserve`: seconds before the last moment at which machines on demand start for what no spot machine covers. What
     spot might do after that is not waited for, so it does not count for the price of a token.
@@ -84,10 +96,10 @@ def level_of(
         cheapest if seconds_left is not None else None,
     )
     if price is not None and ceiling is not None:
+        # A run that cannot be paid for goes on as cheaply as it can. A budget is held to machines: egress comes on top.
         cheapest_spot = sources[0].usd_per_token if sources else price
-        price = min(
-            price, max(ceiling, cheapest_spot)
-        )  # a run that cannot be paid for goes on as cheaply as it can
+        egress = sources[0].kind.egress_usd_per_token if sources else 0.0
+        price = min(price, max(ceiling + egress, cheapest_spot))
     return Level(tuple(sources), tuple(found), price, cheapest, max(0.0, weighed), most, listed)
 
 
@@ -135,12 +147,9 @@ def machines_wanted(current: Reconciliation, level: Level) -> int:
     price, cold = kind.usd_per_hour or 0.0, kind.cold_start / SECONDS_PER_HOUR
     if price <= 0 or cold <= 0:
         return level.most
-    value = (level.price or 0.0) * kind.tokens_per_second * SECONDS_PER_HOUR
-    dear = (
-        0.0
-        if level.on_demand is None
-        else level.on_demand * kind.tokens_per_second * SECONDS_PER_HOUR - price
-    )
-    loss = max(value - price, price / 10, dear / 4)
+    hourly, working = kind.tokens_per_second * SECONDS_PER_HOUR, usd_per_token(kind)
+    value = ((level.price or 0.0) - working) * hourly
+    dear = 0.0 if level.on_demand is None else (level.on_demand - working) * hourly
+    loss = max(value, price / 10, dear / 4)
     spread = hours * sqrt(best.falls * loss / (2 * price * cold))
     return max(1, min(level.most, round(max(need, spread) + 0.5)))

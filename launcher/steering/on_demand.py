@@ -99,11 +99,11 @@ def start_overdue(current: Reconciliation, level: Level, money: Money) -> int:
         any(current.works_soon(m) for m in current.machines)
         or current.asks.total()
         or kind is None
-        or level.on_demand is None
+        or level.machine_on_demand is None
         or not current.may_ask(kind)
     ):
         return 0
-    usd, agreed = level.on_demand * current.situation.tokens_left, current.steering.agreed_usd
+    usd, agreed = level.machine_on_demand * current.situation.tokens_left, current.steering.agreed_usd
     left = [
         bound for bound in (money.left, None if agreed is None else agreed - money.bound) if bound is not None
     ]

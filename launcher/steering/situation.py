@@ -172,7 +172,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What may be rented now. `usd_per_hour` None: unknown. `cold_start`: seconds from its answer to the first token."""
+    """What may be rented now. `usd_per_hour` None: unknown. `cold_start`: seconds from its answer to the first token.
+
+    `egress_usd_per_token`: of the way of texts and vectors, the parts without a price at the most that they cost.
+    """
 
     number: int
     key: PlaceKey
@@ -184,6 +187,7 @@ class Kind:
     cold_start_p90: float
     gpus: float = 1.0
     workers: int = 1
+    egress_usd_per_token: float = 0.0
     may_start: int = 0  # free slots that may have a machine now
 
     @property

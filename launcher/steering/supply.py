@@ -25,9 +25,9 @@ MAX_START_SHARE = 0.9  # of a machine's time that cold starts may be believed to
 class Source:
     """A spot kind as a source of tokens over the time that is left.
 
-    `usd_per_token` holds the cold start, `running` does not: the start of a machine that runs is paid. `machines`: how
-    many it is believed to have. `up`: mean chance that it has them; `settling`: the variance of its share of time up, as
-    a share of the variance at one moment: 1 for a short time, near 0 for a long one.
+    `usd_per_token` holds the cold start, `running` does not: the start of a machine that runs is paid. Both hold egress.
+    `machines`: how many it is believed to have. `up`: mean chance that it has them; `settling`: the variance of its share
+    of time up, as a share of the variance at one moment: 1 for a short time, near 0 for a long one.
     """
 
     kind: Kind
@@ -53,14 +53,19 @@ class Source:
 
 
 def usd_per_token(kind: Kind) -> float:
-    """USD a token of a machine that works. Its price is known."""
+    """USD a token of a machine that works, and of egress. Its price is known."""
+    return machine_usd_per_token(kind) + kind.egress_usd_per_token
+
+
+def machine_usd_per_token(kind: Kind) -> float:
+    """USD a token of a machine that works, without egress: what a budget is held to while the run goes on."""
     return (kind.usd_per_hour or 0.0) / SECONDS_PER_HOUR / kind.tokens_per_second
 
 
 def started_usd_per_token(kind: Kind, falls: float) -> float:
-    """USD a token of a machine that is still to be started, and again after each fall of its place."""
+    """USD a token of a machine that is still to be started, and again after each fall of its place; and of egress."""
     lost = min(MAX_START_SHARE, kind.cold_start / SECONDS_PER_HOUR * falls)
-    return usd_per_token(kind) / (1 - lost)
+    return machine_usd_per_token(kind) / (1 - lost) + kind.egress_usd_per_token
 
 
 def source_of(kind: Kind, belief: Belief, held: int, now: datetime, seconds_left: float) -> Source:

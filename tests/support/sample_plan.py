@@ -24,7 +24,7 @@ def steered() -> dict[str, Any]:
         "cloud": "aws", "region": "us-east-1", "zone": None, "instance_type": "g6.xlarge", "gpu": "L4",
         "gpus_per_machine": 1.0, "spot": True, "machines": 16, "workers": 1, "usd_per_hour": "0.3",
         "usd_per_million_tokens": "0.0185", "tokens_per_second": 4500.0, "tokens_per_second_p10": 2900.0,
-        "cold_start_seconds": 417.4, "cold_start_seconds_p90": 843.4,
+        "cold_start_seconds": 417.4, "cold_start_seconds_p90": 843.4, "egress_usd_per_million_tokens": "0",
     }  # fmt: skip
     body["compared"][0] |= {"fleet_p50": "212", "fleet_p90": "268", "fleet_mean": "216", "chance": 0.0}
     body["steering"] = {

@@ -216,6 +216,7 @@ def _kind_group(plan: SavedPlan, number: int, kind: SteeredKind) -> FleetGroup:
         purchase="spot" if kind.spot else "on-demand",
         disk_gb=_disk_gb(plan.work),
         usd_per_hour=kind.usd_per_hour,
+        egress_usd_per_token=kind.egress_usd_per_token,
     )
 
 

@@ -35,6 +35,7 @@ class FleetGroup:
     usd_per_hour: Decimal | None = None  # where the place has no price of its own
     tokens_per_second_p10: float | None = None  # of a machine, at the slow end; None: as `tokens_per_second`
     cold_start_p90: float | None = None  # None: as `cold_start`
+    egress_usd_per_token: float = 0.0
 
     @property
     def rented(self) -> bool:

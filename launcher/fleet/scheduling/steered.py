@@ -82,6 +82,7 @@ def _kind(group: FleetGroup, steering: Steering, past: Past, now: datetime) -> K
         cold_start_p90=max(group.cold_start, group.cold_start_p90 or 0.0),
         gpus=group.gpus or 1.0,
         workers=group.workers,
+        egress_usd_per_token=group.egress_usd_per_token,
         may_start=group.slots - len(_blocked(group, past, now)),
     )
 

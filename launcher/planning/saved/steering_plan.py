@@ -16,7 +16,8 @@ class SteeredKind:
     """One place, machine type and purchase kind that the launch may rent. Prices and speeds are of one machine.
 
     `machines`: at most, by quota, limits and what is known, or assumed, to be obtainable there. Seconds are from the
-    request until it embeds, at the median and at the slow end.
+    request until it embeds, at the median and at the slow end. Egress is part of `usd_per_million_tokens`; its parts
+    without a price count as the most that they cost.
     """
 
     cloud: str
@@ -34,6 +35,11 @@ class SteeredKind:
     tokens_per_second_p10: float
     cold_start_seconds: float
     cold_start_seconds_p90: float
+    egress_usd_per_million_tokens: Decimal = Decimal(0)
+
+    @property
+    def egress_usd_per_token(self) -> float:
+        return float(self.egress_usd_per_million_tokens) / 1e6
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 Every kind is one place, GPU type and purchase kind, with the machine size that is the cheapest a token there, of those
 with which so many machines as are allowed can keep the deadline. Spot that costs more a token than the cheapest machine
-on demand is left out: steering never takes it. So are places to which the way of the texts has no price, where others
-have one: what is unknown is not cheap. Dollars a token are those of the machine and of egress.
+on demand is left out: steering never takes it. So are places to which the way of the texts has no price, unless the
+planned fleet is in such a place: then they count with the most that the way costs, as they did where it was chosen.
+Dollars a token are those of the machine and of egress.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from launcher.jobs.job import Steer
 from launcher.money import SECONDS_PER_HOUR, decimal_of_float
 from launcher.planning.estimates.estimate import SHARD_SECONDS, Candidate
-from launcher.planning.estimates.unpriced import is_egress_priced
+from launcher.planning.estimates.unpriced import egress_usd_per_token, is_egress_priced, with_bounds
 from launcher.planning.optimizer.market import VcpuGroup, vcpu_group
 from launcher.planning.saved.steering_plan import Envelope, SharedQuota, SteeredKind
 from pricing.account.access import zone_name
@@ -48,9 +49,15 @@ def envelope_of(
     policy: Steer,
     planned_machines: int,
     on_demand: int | None,
+    unpriced_egress: bool = False,
 ) -> Envelope | None:
-    """All that a launch may rent; None where no candidate has a price. `on_demand`: the job's own limit of those."""
-    priced = _best_sizes(_priced(_reached(candidates), requirements), requirements)
+    """All that a launch may rent; None where no candidate has a price.
+
+    `on_demand`: the job's own limit of those machines. `unpriced_egress`: the planned fleet is where a part of the way of
+    texts and vectors has no price.
+    """
+    reached = with_bounds(_reached(candidates, unpriced_egress=unpriced_egress))
+    priced = _best_sizes(_priced(reached, requirements), requirements)
     if policy == "on-demand":
         priced = [one for one in priced if not one.candidate.spot]
     net = sorted((p for p in priced if not p.candidate.spot), key=_rank)[:MAX_ON_DEMAND_KINDS]
@@ -88,9 +95,11 @@ def _rank(one: _Priced) -> tuple[float, str, str, str]:
     return one.usd_per_token, candidate.name, candidate.zone or "", candidate.instance_type
 
 
-def _reached(candidates: Iterable[Candidate]) -> list[Candidate]:
+def _reached(candidates: Iterable[Candidate], *, unpriced_egress: bool) -> list[Candidate]:
     """Rented candidates whose egress has a price; all of them where none has, as where the job does not say whence."""
     rented = [one for one in candidates if one.cloud != "local"]
+    if unpriced_egress:
+        return rented
     return [one for one in rented if is_egress_priced(one)] or rented
 
 
@@ -101,7 +110,7 @@ def _priced(candidates: Iterable[Candidate], requirements: "Requirements") -> li
         if candidate.usd_per_hour is None or machines < 1:
             continue
         per_token = float(candidate.usd_per_hour) / SECONDS_PER_HOUR / candidate.tokens_per_second.mid
-        per_token += float(candidate.egress_usd_per_token or 0)
+        per_token += float(egress_usd_per_token(candidate))
         found.append(_Priced(candidate, per_token, machines))
     return found
 
@@ -196,4 +205,5 @@ def _kind(one: _Priced) -> SteeredKind:
         tokens_per_second_p10=round(speed.low, 1),
         cold_start_seconds=round(c.cold_start.mid, 1),
         cold_start_seconds_p90=round(c.cold_start.high, 1),
+        egress_usd_per_million_tokens=round(egress_usd_per_token(c) * MILLION, 6).normalize(),
     )

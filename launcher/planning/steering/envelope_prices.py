@@ -132,7 +132,8 @@ def repriced(envelope: Envelope, usd: Mapping[int, Decimal]) -> Envelope:
         replace(
             kind,
             usd_per_hour=usd.get(number, kind.usd_per_hour),
-            usd_per_million_tokens=kind.usd_per_million_tokens
+            usd_per_million_tokens=kind.egress_usd_per_million_tokens
+            + (kind.usd_per_million_tokens - kind.egress_usd_per_million_tokens)
             * (usd[number] / kind.usd_per_hour if number in usd and kind.usd_per_hour else 1),
         )
         for number, kind in enumerate(envelope.kinds)

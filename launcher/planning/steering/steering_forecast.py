@@ -62,15 +62,16 @@ def steering_plan(
         policy=policy,
         planned_machines=chosen.machines,
         on_demand=job.limits.on_demand,
+        unpriced_egress="egress" in chosen.unpriced,
     )
     if envelope is None:
         return None
     forecast = first_forecast(job, policy, envelope, requirements, chosen, now)
-    egress = _egress_at_most(envelope, candidates, requirements)
     usd = UsdQuantiles(None, None, None)
     hours = None
     if forecast is not None:
         least = _least(envelope, candidates, requirements)
+        egress = _egress(forecast, envelope, candidates, requirements)
         usd = _usd(forecast, chosen, egress, least[0])
         hours = _hours(forecast, envelope, requirements, chosen)
         hours = None if hours is None else _not_sooner(hours, least[1])
@@ -123,7 +124,7 @@ def p90_at(plan: SavedPlan, envelope: Envelope, now: datetime) -> Decimal | None
     )
     if before is None or after is None:
         return None
-    beside = _beside(plan.totals.items)
+    beside = _beside(plan.totals.items) + (plan.totals.items.get("egress") or Decimal(0))
     known = before.usd_to_finish_p90 + beside
     return round(plan.usd_p90 * (after.usd_to_finish_p90 + beside) / known, 6) if known > 0 else None
 
@@ -197,24 +198,29 @@ def _kind(number: int, kind: SteeredKind) -> Kind:
         cold_start_p90=kind.cold_start_seconds_p90,
         gpus=kind.gpus_per_machine,
         workers=kind.workers,
+        egress_usd_per_token=kind.egress_usd_per_token,
         may_start=kind.machines,
     )
 
 
-def _egress_at_most(
-    envelope: Envelope, candidates: Sequence[Candidate], requirements: Requirements
-) -> Decimal:
-    """USD of egress if all the work is done where it is the dearest, of the places that may be rented."""
-    kinds = {(k.cloud, k.region, k.instance_type, k.spot) for k in envelope.kinds}
-    dearest = max(
-        (
-            one.egress_usd_per_token or Decimal(0)
-            for one in candidates
-            if (one.cloud, one.region, one.instance_type, one.spot) in kinds
-        ),
-        default=Decimal(0),
-    )
-    return dearest * decimal_of_float(requirements.tokens.mid)
+def _egress(
+    forecast: Forecast, envelope: Envelope, candidates: Sequence[Candidate], requirements: Requirements
+) -> tuple[Decimal, Decimal]:
+    """USD of egress at P50 and P90, the priced part: by the places that do the work, as believed and if they are worse.
+
+    A forecast that does not say who does the work (none of the ways costs) has none.
+    """
+    known = {
+        (one.cloud, one.region, one.zone, one.instance_type, one.spot): one.egress_usd_per_token or Decimal(0)
+        for one in candidates
+    }
+    middle = worse = Decimal(0)
+    for number, shares in forecast.token_shares.items():
+        kind = envelope.kinds[number]
+        usd = known[kind.cloud, kind.region, kind.zone, kind.instance_type, kind.spot]
+        middle += usd * decimal_of_float(shares[0] * requirements.tokens.mid)
+        worse += usd * decimal_of_float(shares[1] * requirements.tokens.mid)
+    return middle, max(middle, worse)
 
 
 def _least(
@@ -253,19 +259,19 @@ def _not_sooner(hours: HoursQuantiles, least: HoursQuantiles) -> HoursQuantiles:
     return HoursQuantiles(*(round(max(pair), 4) for pair in pairs))
 
 
-def _usd(forecast: Forecast, chosen: Estimate, egress: Decimal, least: Decimal) -> UsdQuantiles:
-    """Dollars of the machines by the forecast, and what the plan adds for the whole run: storage, egress, controller.
+def _usd(
+    forecast: Forecast, chosen: Estimate, egress: tuple[Decimal, Decimal], least: Decimal
+) -> UsdQuantiles:
+    """Dollars of the machines and of egress by the forecast, and what the plan adds for the whole run.
 
     The forecast knows how much spot there may be and how fast machines are; the planned fleet knows the spread of its
-    speed, start, preemption and prices. Both hold the speed, so the wider of the two is said. Egress is that of the
-    planned fleet at P50, and `egress`, of the dearest place that may be rented, at P90. `least` is what the machines
-    cost at P50 at least.
+    speed, start, preemption and prices. Both hold the speed, so the wider of the two is said. `egress`: P50 and P90.
+    `least` is what the machines cost at P50 at least.
     """
     beside = _beside(chosen.items)
-    moved = max(Decimal(0), egress - (chosen.items.get("egress") or Decimal(0)))
-    p50 = max(forecast.usd_to_finish_p50, least) + beside
-    up = _log_ratio(forecast.usd_to_finish_p90 + beside + moved, p50)
-    down = _log_ratio(p50, forecast.usd_to_finish_p10 + beside)
+    p50 = max(forecast.usd_to_finish_p50, least) + egress[0] + beside
+    up = _log_ratio(forecast.usd_to_finish_p90 + egress[1] + beside, p50)
+    down = _log_ratio(p50, forecast.usd_to_finish_p10 + egress[0] + beside)
     if chosen.usd is not None:
         up = max(up, _log_ratio(chosen.usd.p90, chosen.usd.p50))
         down = max(down, _log_ratio(chosen.usd.p50, chosen.usd.p10))
@@ -274,8 +280,8 @@ def _usd(forecast: Forecast, chosen: Estimate, egress: Decimal, least: Decimal) 
 
 
 def _beside(items: Mapping[str, Decimal | None]) -> Decimal:
-    """What the whole run costs beside machines."""
-    found = (items.get(name) for name in ("storage", "egress", "controller"))
+    """What the whole run costs beside machines and egress."""
+    found = (items.get(name) for name in ("storage", "controller"))
     return sum((usd for usd in found if usd is not None), Decimal(0))
 
 

@@ -1,5 +1,7 @@
 """Dollars, hours and chances from now on, and what the budget makes of them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,18 @@ from launcher.steering.decide import decide
 from launcher.steering.forecast import LONGEST_HOURS, expected_short
 from launcher.steering.situation import Machine, MachinePhase, WhenShort
 from launcher.steering.supply import Supply
-from tests.launcher.steering.situations import EAST, HOUR, KINDS, NOON, ON_DEMAND, WORK, situation, working
+from tests.launcher.steering.situations import (
+    EAST,
+    HOUR,
+    KINDS,
+    NOON,
+    NORTH,
+    ON_DEMAND,
+    WEST,
+    WORK,
+    situation,
+    working,
+)
 
 
 def course(**changes: object) -> Course:
@@ -128,3 +141,16 @@ def test_hours_on_demand_are_those_of_the_machines_that_the_deadline_needs() -> 
     assert found.hours_p50 == pytest.approx(16 * 6 / 9 + 300 / 3_600, abs=0.01)
     assert found.hours_p50 < found.hours_p90 <= 12
     assert found.on_demand_share == pytest.approx(1.0)
+
+
+def test_dollars_to_finish_are_those_of_machines_and_egress_decides_who_does_the_work() -> None:
+    """The east is the cheapest; with a way that costs more than machines on demand do, nothing is done there."""
+    usual = forecast(tokens=WORK / 10)
+    dear = forecast(
+        kinds=(replace(EAST, egress_usd_per_token=1e-6), WEST, NORTH, ON_DEMAND), tokens=WORK / 10
+    )
+    assert usual.token_shares == {}
+    for position in (0, 1):
+        assert sum(shares[position] for shares in dear.token_shares.values()) == pytest.approx(1.0)
+    assert dear.token_shares.keys() == {WEST.number, NORTH.number, ON_DEMAND.number}
+    assert usual.usd_to_finish_p50 < dear.usd_to_finish_p50 < usual.usd_to_finish_p50 * 2

@@ -1,6 +1,7 @@
 """What places may supply, and the price of the last token."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import exp
 
@@ -83,6 +84,15 @@ def test_start_is_part_of_the_price_and_a_running_machine_has_paid_it() -> None:
     source = sources((EAST,))[0]
     assert source.running == supply.usd_per_token(EAST)
     assert source.usd_per_token == pytest.approx(source.running / (1 - 300 / 3_600 * 0.25))
+
+
+def test_egress_is_part_of_the_price_and_orders_places() -> None:
+    """The machine in the east is cheaper by $0.04 an hour, which is 1.1e-8 USD a token; its way costs 2e-8."""
+    east = replace(EAST, egress_usd_per_token=2e-8)
+    assert supply.usd_per_token(east) == pytest.approx(supply.machine_usd_per_token(EAST) + 2e-8)
+    started = sources((east,))[0]
+    assert started.usd_per_token == pytest.approx(sources((EAST,))[0].usd_per_token + 2e-8)
+    assert [one.kind.key[0] for one in sources((east, WEST))] == ["aws/west", "aws/east"]
 
 
 # The spread of a supply is that of a normal distribution, which is not exact for few places.

@@ -98,6 +98,25 @@ def test_a_place_without_a_price_of_egress_is_left_out_where_others_have_one() -
     ]  # the job does not say where texts are
 
 
+def test_a_place_without_a_price_of_egress_counts_at_the_most_where_the_plan_is_in_such_a_place() -> None:
+    """The way of `far` is unknown and counts as that of `near`; at that it is still the cheapest."""
+    near = spot(region="us-east4", egress_usd_per_token=Decimal("2e-8"))
+    far = spot(region="us-west1", usd_per_hour=Decimal("0.1"), egress_usd_per_token=None)
+    market = [near, far]
+    found = envelope_of(
+        market,
+        obtainable(market),
+        policy="autopilot",
+        planned_machines=4,
+        on_demand=None,
+        unpriced_egress=True,
+    )
+    assert names(found) == [("us-west1", True), ("us-east4", True)]
+    assert found is not None
+    assert [kind.egress_usd_per_million_tokens for kind in found.kinds] == [Decimal("0.02"), Decimal("0.02")]
+    assert found.kinds[0].usd_per_million_tokens == Decimal("0.047778")
+
+
 def test_egress_is_in_the_dollars_a_token() -> None:
     """The machine is the cheaper one, and with its egress the dearer one."""
     far = candidate(region="us-west1", usd_per_hour=Decimal("0.9"), egress_usd_per_token=Decimal("1e-7"))

@@ -106,3 +106,15 @@ def test_an_unknown_p90_stays_unknown() -> None:
     unknown = replace(known.steering, usd=replace(known.steering.usd, p90=None))
     totals = replace(known.totals, usd=replace(known.totals.usd, p90=None))
     assert p90_at(replace(known, steering=unknown, totals=totals), known.steering.envelope, NOON) is None
+
+
+def test_repricing_leaves_egress_as_it_was() -> None:
+    steering = plan().steering
+    assert steering is not None
+    kind = replace(
+        steering.envelope.kinds[0],
+        usd_per_million_tokens=Decimal("0.05"),
+        egress_usd_per_million_tokens=Decimal("0.03"),
+    )
+    envelope = replace(steering.envelope, kinds=(kind,))
+    assert repriced(envelope, {0: kind.usd_per_hour * 2}).kinds[0].usd_per_million_tokens == Decimal("0.07")

@@ -161,3 +161,21 @@ def test_a_run_that_is_late_in_the_middle_is_late_more_often_than_not() -> None:
         assert found.chance_late is not None
         assert found.hours.p50 > hours
         assert found.chance_late > 0.5
+
+
+def test_egress_is_that_of_the_places_that_do_the_work() -> None:
+    """36M tokens at 1e-7 USD are $3.60 wherever they are done; a dearer way from on demand counts for its share."""
+
+    def more(spot: str, net: str) -> tuple[Decimal, Decimal]:
+        market = (
+            replace(SPOT, egress_usd_per_token=Decimal(spot)),
+            replace(NET, egress_usd_per_token=Decimal(net)),
+        )
+        plain, found = plan(job(deadline_hours=6.0), SPOT, NET), plan(job(deadline_hours=6.0), *market)
+        assert plain is not None
+        assert found is not None
+        return known(found)[1] - known(plain)[1], known(found)[2] - known(plain)[2]
+
+    assert more("1e-7", "1e-7")[0] == pytest.approx(Decimal("3.6"), abs=Decimal("0.0001"))
+    middle, high = more("1e-7", "1e-6")
+    assert Decimal("3.6") < middle < high < 36
