@@ -8,6 +8,7 @@ backpressure: fewer and smaller requests while a store is busy.
 columns: a column of Arrow as a sequence of values.
 rows: rows of a dataset in the type that a store takes.
 register: which collection a name stands for, in a store without aliases.
+unique_keys: two rows of one key, for a store that would keep both.
 reads: what was written and is not seen yet.
 row_names: the one text that names a row.
 signs: packed bits as numbers.

@@ -15,8 +15,9 @@ from launcher.loading.contents import Action, Contents, completed, contents_of, 
 from launcher.loading.difference import difference
 from launcher.loading.documents import LoadDocument
 from launcher.loading.receipts import read_refused
-from launcher.loading.rows import check_limits, check_unique_keys
+from launcher.loading.rows import check_limits
 from launcher.loading.shares import Shares
+from launcher.loading.unique_keys import check_unique_keys
 from launcher.loading.vector_store import (
     Key,
     Limited,
@@ -194,8 +195,8 @@ def _end(
 ) -> LoadDocument:
     """Delete what is gone, build the index, compare the count."""
     seconds, now = monotonic() - begun, work.contents
-    if store.guarantee == "one commit" and plan.older is None:
-        check_unique_keys(dataset, plan.files)
+    if work.hashes is not None:
+        check_unique_keys(dataset, plan.files, work.hashes)
     deleted = work.delete()
     receipts = work.receipts()
     refused = [row for receipt in receipts for row in refused_rows(receipt)]

@@ -2,8 +2,7 @@
 
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,6 @@ import pyarrow as pa
 from launcher.errors import Problem
 from launcher.loading.columns import ArrowColumn, distinct
 from launcher.loading.vector_store import Element, Key, Limited, Rows, Schema, Vectors, keys_of
-from launcher.output.hashed_names import id_hash
-from launcher.output.verification.repeated_ids import some_repeated
 from launcher.vectors.read_dataset import Dataset, DatasetFile, Form
 from tasks.protocol.dtypes import Dtype
 
@@ -86,26 +83,6 @@ def check_limits(dataset: Dataset, files: Iterable[DatasetFile], store: Limited,
                 kept={name: _values(batch, name) for name in schema.kept},
             )
             store.check_rows(schema, rows)
-
-
-def check_unique_keys(dataset: Dataset, files: Sequence[DatasetFile]) -> None:
-    """Check that no two rows of these files have one key, for a store that does not. 8 bytes a row.
-
-    Raises:
-        Problem: two have.
-    """
-    hashes = array("Q", (id_hash(key.id, key.chunk) for _, key in keys_in(dataset, files)))
-    suspects = some_repeated(hashes)
-    seen: dict[Key, str] = {}
-    for file, key in keys_in(dataset, files) if suspects else ():
-        if id_hash(key.id, key.chunk) not in suspects:
-            continue
-        if key in seen:
-            raise Problem(
-                f"a row of {seen[key]} and one of {file} have one key: id {key.id!r}, chunk {key.chunk}",
-                hint=UNIQUE_IDS,
-            )
-        seen[key] = file
 
 
 def keys_in(dataset: Dataset, files: Iterable[DatasetFile]) -> Iterator[tuple[str, Key]]:

@@ -12,6 +12,7 @@ from launcher.loading.difference import deleted_keys, difference
 from launcher.loading.receipts import loaded_files, read_receipts, write_receipt
 from launcher.loading.rows import rows_of
 from launcher.loading.shares import Shares
+from launcher.loading.unique_keys import Hashes, hashed
 from launcher.loading.vector_store import FileId, Key, RefusedRow, Rows, Schema, VectorStore, refused_rows
 from launcher.vectors.read_dataset import Dataset, DatasetFile
 
@@ -53,6 +54,10 @@ class LoadWriter:
         self.refused = 0  # rows, by this command
         self._again = False
         self._stopped = threading.Event()
+        # of the keys of the files that this command wrote, by SHA-256; None: the store has a row of a key once
+        self.hashes: dict[str, list[Hashes]] | None = (
+            {} if store.guarantee == "one commit" and plan.older is None else None
+        )
 
     def write_files(self, parallel: int, done: Collection[str]) -> list[DatasetFile]:
         """Write the files that are not `done`, several at once; the first failure ends all."""
@@ -131,12 +136,16 @@ class LoadWriter:
         if self._again and not change:
             for rows in self._batches(file):
                 self._store.delete(rows.keys())
-        result = self._store.write(name, self._batches(file), merge=change)
+        hashes: list[Hashes] = []
+        batches = self._batches(file) if self.hashes is None else hashed(self._batches(file), hashes)
+        result = self._store.write(name, batches, merge=change)
         refused = refused_rows(result)
         if refused and change:  # the row as it was before
             self._store.delete([Key(row.id, row.chunk) for row in refused])
         if self._store.guarantee != "transactional":
             write_receipt(self._dataset.store, name, result)
+        if self.hashes is not None:
+            self.hashes[file.sha256] = hashes
         self._count(file.rows, refused)
 
     def _batches(self, file: DatasetFile) -> Iterator[Rows]:
