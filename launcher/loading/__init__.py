@@ -16,6 +16,7 @@ receipts: which files a load has finished, for stores without transactions.
 difference: the files and keys in which two datasets differ.
 loader: load a dataset: prepare, write, delete, seal, count.
 writer: the writing of one load.
+beginning: what served when the first of several loaders began.
 shares: which loader writes a file of a load that several share.
 check: compare a store with its dataset.
 preview: what a load would do.

@@ -30,6 +30,7 @@ class Contents:
     load: str  # the last load, by which its ledger and receipts are filed
     complete: bool = False
     following: str | None = None  # the run whose difference from `run` is being loaded
+    replaces: str | None = None  # the collection that served when the load began; None: it replaces none
     rows: int | None = None  # once complete
     refused: int = 0  # rows of the run that the store refused, and which are not in it
     model: str
@@ -155,6 +156,25 @@ def resumed(have: Contents, want: Contents) -> Contents:
     """What a collection says when a load of `want` begins in it, or goes on with the one that is under way."""
     under_way = have.following == want.following
     return replace(want, collection=have.collection, load=have.load if under_way else want.load)
+
+
+def check_takes_place(serving: Contents | None, contents: Contents, where: str) -> None:
+    """Check that a load may end: what serves is its own collection, or the one that it began to replace.
+
+    A loader that was away while its load ended, and others after it, changes nothing.
+
+    Raises:
+        Problem: another load has taken that place meanwhile.
+    """
+    if serving is None or serving.collection == contents.replaces:
+        return
+    if (serving.collection, serving.load) == (contents.collection, contents.load):
+        return
+    raise Problem(
+        f"{where} holds run {serving.run} by a load that began later than this one of run {contents.run}: "
+        "it is left as it is",
+        hint=f"embedfleet load {contents.run} --replace, if that run is to serve",
+    )
 
 
 def name_behind_alias(alias: str, contents: Contents, *, replace: bool) -> str:

@@ -11,7 +11,16 @@ from uuid import uuid4
 
 from launcher.errors import Problem
 from launcher.format import plural
-from launcher.loading.contents import Action, Contents, completed, contents_of, decide, is_done
+from launcher.loading.beginning import read_beginning, write_beginning
+from launcher.loading.contents import (
+    Action,
+    Contents,
+    check_takes_place,
+    completed,
+    contents_of,
+    decide,
+    is_done,
+)
 from launcher.loading.difference import difference
 from launcher.loading.documents import LoadDocument
 from launcher.loading.receipts import read_refused
@@ -58,8 +67,10 @@ def nothing_shown(_done: int, _all: int) -> None:
     """A progress that nobody watches."""
 
 
-def plan_load(dataset: Dataset, target: Target, store: VectorStore, options: LoadOptions) -> LoadPlan:
-    """What a load would do. Writes nothing.
+def plan_load(
+    dataset: Dataset, target: Target, store: VectorStore, options: LoadOptions, *, check: bool = True
+) -> LoadPlan:
+    """What a load would do. Writes nothing. `check`: all rows against the limits of the store, which reads them.
 
     Raises:
         Problem: the collection holds another model, another run, or something of others; or there is no such kept column.
@@ -77,12 +88,15 @@ def plan_load(dataset: Dataset, target: Target, store: VectorStore, options: Loa
         return LoadPlan(action, have, schema, (), None)
     if action is not Action.CHANGE:
         files = tuple(file for file in dataset.files if file.rows)
-        _check(dataset, files, store, schema)
-        return LoadPlan(action, want, schema, files, None)
+        if check:
+            _check(dataset, files, store, schema)
+        replaces = have.collection if have is not None and action is Action.REPLACE else None
+        return LoadPlan(action, replace(want, replaces=replaces), schema, files, None)
     assert have is not None
     assert older is not None
     files = difference(older, dataset).new
-    _check(dataset, files, store, schema)
+    if check:
+        _check(dataset, files, store, schema)
     return LoadPlan(action, replace(have, following=dataset.run, load=want.load), schema, files, older)
 
 
@@ -137,11 +151,11 @@ def load(
     Raises:
         Problem: see `plan_load`; or the store refuses, or counts other rows than the dataset has.
     """
+    if options.load is not None:
+        return _share(dataset, target, store, options, options.load, progress)
     plan = plan_load(dataset, target, store, options)
     if plan.action is Action.NOTHING:
         return _document(dataset, target, store, options, plan, _refused_before(dataset, plan.contents))
-    if options.load is not None:
-        return _share(dataset, target, store, options, plan, progress)
     begun = monotonic()
     work = _prepared(dataset, store, options, plan, progress)
     written = work.write_files(options.parallel, work.look())
@@ -161,13 +175,17 @@ def _share(
     target: Target,
     store: VectorStore,
     options: LoadOptions,
-    plan: LoadPlan,
+    load: str,
     progress: Progress,
 ) -> LoadDocument:
     """Load with other loaders: each file is written by one, and one ends the load."""
     begun = monotonic()
-    with Shares(dataset.store, dataset.run, plan.contents.load) as shares:
+    with Shares(dataset.store, dataset.run, load) as shares:
         with shares.alone():
+            plan = _shared_plan(dataset, target, store, options, load)
+            if plan.action is Action.NOTHING:
+                before = _refused_before(dataset, plan.contents)
+                return _document(dataset, target, store, options, plan, before)
             work = _prepared(dataset, store, options, plan, progress)
         written = work.write_shared(options.parallel, shares)
         if shares.ends(lambda: is_done(store.contents(), completed(work.contents, dataset.run, 0))):
@@ -181,6 +199,28 @@ def _share(
         rows_written=rows,
         seconds=round(monotonic() - begun, 3),
     )
+
+
+def _shared_plan(
+    dataset: Dataset, target: Target, store: VectorStore, options: LoadOptions, load: str
+) -> LoadPlan:
+    """The plan of all loaders of a load: by what served when the first began, whose check of the rows counts for all.
+
+    Raises:
+        Problem: another load has taken its place since.
+    """
+    have, run = store.contents(), dataset.run
+    begun = read_beginning(dataset.store, run, load)
+    if begun is None:
+        plan = plan_load(dataset, target, store, options)
+        serving = None if have is None else have.collection
+        begun = write_beginning(dataset.store, run, load, serving)
+        return plan if begun.serving == serving else _shared_plan(dataset, target, store, options, load)
+    if not options.replace or have is None or have.collection == begun.serving:
+        return plan_load(dataset, target, store, options, check=False)
+    if have.run != run or have.following is not None:
+        check_takes_place(have, contents_of(dataset.header, dataset.dimensions, load), target.shown)
+    return plan_load(dataset, target, store, replace(options, replace=False), check=False)
 
 
 def _end(

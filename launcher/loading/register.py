@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, resumed
+from launcher.loading.contents import Contents, check_takes_place, resumed
 
 SCHEMA = "embedfleet/register/1"
 
@@ -100,7 +100,11 @@ def finish(record: Record, collection: str, contents: Contents) -> Step:
     """The record when a collection is complete: it serves, and the one before it is kept.
 
     `dropped` are those before that one; a load that replaces nothing drops nothing.
+
+    Raises:
+        Problem: another load has taken the place since this one began.
     """
+    check_takes_place(serving(record), contents, record.serving or collection)
     before = record.serving if record.serving != collection else None
     kept = set(record.collections) if before is None else {collection, before}
     dropped = tuple(one for one in record.collections if one not in kept and one != collection)

@@ -14,6 +14,7 @@ relative to the output path. `docs/architecture.md` says who writes each object 
     _embedfleet/<run>/workers/<worker>.json                     heartbeats
     _embedfleet/<run>/control.json, control/<machine>.json, probe, dataset.parquet
     _embedfleet/<run>/loads/<load>/<sha256>.json                files that a vector store has
+    _embedfleet/<run>/loads/<load>.json                         what served when a load of several loaders began
     _embedfleet/<run>/load.json                                 how far the load into a vector store is
     _embedfleet/<run>/evaluation.json                           what `embedfleet evaluate` found of the run last
     _embedfleet/<run>.repeats/texts/<n>.jsonl                   texts that a corpus has more than once
@@ -225,6 +226,11 @@ def load_receipts_prefix(run: str, load: str) -> str:
 def load_receipt_key(run: str, load: str, sha256: str) -> str:
     """The proof that a vector store has all rows of a file."""
     return f"{load_receipts_prefix(run, load)}{sha256}.json"
+
+
+def load_beginning_key(run: str, load: str) -> str:
+    """What served when the first of several loaders began: see `launcher.loading.beginning`."""
+    return f"{run_root(run)}/loads/{load}.json"
 
 
 def load_status_key(run: str) -> str:

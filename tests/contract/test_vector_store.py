@@ -198,6 +198,59 @@ def test_loaders_that_share_a_load_write_each_file_once(
         assert_holds(store, dataset)
 
 
+def end_and_replace(target: Target, dataset: Dataset, options: LoadOptions, folder: Path) -> Dataset:
+    """What happens while a loader is away: another one ends its load, and a later load replaces that."""
+    newest = dataset_of(folder / "newest", 2, 9, run="run-3")
+    for wanted, how in ((dataset, options), (newest, LoadOptions(replace=True))):
+        with closing(connect(target)) as other:
+            load(wanted, target, other, how)
+    return newest
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["new", "replaced"])
+def test_loader_that_comes_back_after_a_later_load_changes_nothing(
+    replaced: bool, target: Target, tmp_path: Path
+) -> None:
+    """As a rented machine does that was lost, and starts its loader again."""
+    if replaced:
+        with closing(connect(target)) as before:
+            load(dataset_of(tmp_path / "before", 1, 7), target, before)
+    dataset = dataset_of(tmp_path / "now", 3, 30, run="run-2")
+    options = LoadOptions(replace=True, load=uuid4().hex[:12])
+    newest = end_and_replace(target, dataset, options, tmp_path)
+    with (
+        closing(connect(target)) as late,
+        pytest.raises(Problem, match="run run-3 by a load that began later"),
+    ):
+        load(dataset, target, late, options)
+    with closing(connect(target)) as store:
+        assert_holds(store, newest)
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["new", "replaced"])
+def test_loader_that_was_held_up_before_the_end_changes_nothing(
+    replaced: bool, target: Target, tmp_path: Path
+) -> None:
+    """Its lease has run out, another loader has ended the load, and a later load has replaced that."""
+    if replaced:
+        with closing(connect(target)) as before:
+            load(dataset_of(tmp_path / "before", 1, 7), target, before)
+    dataset = dataset_of(tmp_path / "now", 3, 30, run="run-2")
+    newest: list[Dataset] = []
+    with closing(connect(target)) as late, pytest.MonkeyPatch.context() as patch:
+        seal = late.seal
+
+        def held_up(contents: Any, receipts: Any) -> str | None:
+            newest.append(end_and_replace(target, dataset, LoadOptions(replace=replaced), tmp_path))
+            return seal(contents, receipts)
+
+        patch.setattr(late, "seal", held_up)
+        with pytest.raises(Problem, match="run run-3 by a load that began later"):
+            load(dataset, target, late, LoadOptions(replace=replaced))
+    with closing(connect(target)) as store:
+        assert_holds(store, newest[0])
+
+
 class Grown:
     """A run of files a, b, c and a later one: a row of b changed and one is gone, c is gone, d is new."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, resumed
+from launcher.loading.contents import Contents, check_takes_place, resumed
 from launcher.loading.vector_store import Schema
 
 
@@ -75,10 +75,19 @@ def prepare(store: Collections, contents: Contents, *, replace: bool) -> tuple[s
     return real, now
 
 
-def take_place(store: Collections, name: str) -> str | None:
-    """Move the alias to a collection; returns the one that served, which is kept. Those before it are dropped."""
+def take_place(store: Collections, name: str, contents: Contents) -> str | None:
+    """Say that a collection is complete, and move the alias to it where it replaces another.
+
+    Returns the one that served, which is kept; those before it are dropped.
+
+    Raises:
+        Problem: another load has taken that place since this one began.
+    """
     before = store.serving()
-    if before == name:
+    if before not in (None, name):
+        check_takes_place(store.record(before), contents, before)
+    store.say(name, contents)
+    if before == name or contents.replaces is None:
         return None
     store.move(name, before)
     for one in store.mine():

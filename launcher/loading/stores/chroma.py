@@ -28,7 +28,7 @@ from chromadb.errors import (
 
 from launcher.errors import Problem
 from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
-from launcher.loading.contents import Contents, decode, encode, resumed
+from launcher.loading.contents import Contents, check_takes_place, decode, encode, resumed
 from launcher.loading.stores import behind_alias
 from launcher.loading.vector_store import (
     Element,
@@ -147,8 +147,11 @@ class Chroma:
         """The index is built with the writes; take the place of a collection that is replaced."""
         del receipts
         with _problems():
+            serving = self._named(self._name)
+            if serving is not None and (held := _record(serving)) is not None:
+                check_takes_place(held, contents, self._name)
             if self._replace:
-                return self._take_place(contents)
+                return self._take_place(contents, serving)
             _say(self._collection(), contents)
             return None
 
@@ -290,9 +293,9 @@ class Chroma:
         except (InvalidArgumentError, QuotaError, ValueError) as error:
             raise Rejected(_said(error)) from error
 
-    def _take_place(self, contents: Contents) -> str | None:
+    def _take_place(self, contents: Contents, serving: Any) -> str | None:
         """Give the name to the new collection; the one that served is kept, and those before it are deleted."""
-        new, serving = self._collection(), self._named(self._name)
+        new = self._collection()
         if serving is not None and serving.id == new.id:
             _say(new, contents)
             return None

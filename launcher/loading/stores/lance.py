@@ -23,7 +23,7 @@ from lance.fragment import FragmentMetadata, write_fragments
 
 from launcher.errors import Problem
 from launcher.loading.columns import arrow_of
-from launcher.loading.contents import Contents, decode, encode, resumed
+from launcher.loading.contents import Contents, check_takes_place, decode, encode, resumed
 from launcher.loading.stores.lance_errors import problems, retried
 from launcher.loading.stores.lance_index import build_indexes, index_text, nearest_rows
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, keys_of
@@ -205,6 +205,7 @@ class Lance:
     def _finish(self, contents: Contents, fragments: Sequence[FragmentMetadata]) -> str | None:
         """What `seal` does, from wherever it is: another loader may do the same."""
         there = self._there()
+        check_takes_place(_record(there, HELD), contents, self._uri)
         if contents.load != _text(there, COMMITTED) and fragments:
             if self._replace:
                 self._replaced_version = int(there.version)

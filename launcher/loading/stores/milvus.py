@@ -50,7 +50,6 @@ class Milvus:
         self._real: str | None = None  # of the collection behind the alias
         self._schema: Schema | None = None
         self._index = IndexSpec()
-        self._replace = False
         self._throttle: Throttle | None = None
         self._changed = True  # so that the next reading waits for what was written
         scheme = "https" if target.options.get("tls") else "http"
@@ -84,7 +83,7 @@ class Milvus:
         """Make the collection, and the alias unless it serves another."""
         own = (*OWN_FIELDS, *(name for name in schema.kept if name.startswith("$")))
         behind_alias.check_schema(schema, "Milvus", MOST_DIMENSIONS, own)
-        self._schema, self._index, self._replace = schema, index, replace
+        self._schema, self._index = schema, index
         row_bytes = schema.dimensions * (4 if schema.element == "float32" else 1) + 256
         self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
         with _problems():
@@ -122,8 +121,7 @@ class Milvus:
             if not self._client.list_indexes(name):
                 self._client.create_index(name, self._index_parameters())
             self._client.load_collection(name)
-            self.say(name, contents)
-            return behind_alias.take_place(self, name) if self._replace else None
+            return behind_alias.take_place(self, name, contents)
 
     def count(self) -> int:
         """Counted, with all that was written before."""

@@ -14,7 +14,7 @@ from psycopg import errors, sql
 from launcher.errors import Problem
 from launcher.index_sizes.pgvector import index_bytes, table_bytes
 from launcher.index_sizes.size import DEFAULT_ID_BYTES as ID_BYTES
-from launcher.loading.contents import Contents, decode, resumed
+from launcher.loading.contents import Contents, check_takes_place, decode, resumed
 from launcher.loading.stores import pgvector_tables as tables
 from launcher.loading.stores.copy_binary import BIG_ENDIAN, HEADER, TRAILER, buffers
 from launcher.loading.stores.pgvector_tables import TableName
@@ -118,6 +118,7 @@ class PgVector:
         key, index = tables.names_of(contents)
         with problems(), self._server.own().transaction():
             self._lock()
+            check_takes_place(self._contents(self._name), contents, str(self._name))
             if not self._has_index(key):
                 self._server.run(tables.PRIMARY_KEY.format(self._table.quoted, sql.Identifier(key)))
             build = tables.create_index(self._table, index, self._prepared(), self._index)

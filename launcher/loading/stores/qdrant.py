@@ -55,7 +55,6 @@ class Qdrant:
         self._real: str | None = None  # of the collection behind the alias
         self._schema: Schema | None = None
         self._index = IndexSpec()
-        self._replace = False
         self._throttle: Throttle | None = None
         scheme = "https" if target.options.get("tls") else "http"
         self._client = QdrantClient(
@@ -86,7 +85,7 @@ class Qdrant:
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, and the alias unless it serves another."""
         behind_alias.check_schema(schema, "Qdrant", MOST_DIMENSIONS, OWN_FIELDS)
-        self._schema, self._index, self._replace = schema, index, replace
+        self._schema, self._index = schema, index
         most = rows_within(REQUEST_BYTES, schema.dimensions * JSON_NUMBER + 512, REQUEST_ROWS)
         self._throttle = Throttle(Limits(most, REQUESTS))
         with _problems():
@@ -119,8 +118,7 @@ class Qdrant:
         name = self._collection()
         with _problems():
             self._wait_for_index(name)
-            self.say(name, contents)
-            return behind_alias.take_place(self, name) if self._replace else None
+            return behind_alias.take_place(self, name, contents)
 
     def count(self) -> int:
         """Counted, not estimated."""

@@ -60,7 +60,6 @@ class RediSearch:
         self._real: str | None = None  # of the index behind the alias
         self._schema: Schema | None = None
         self._spec = IndexSpec()
-        self._replace = False
         self._throttle: Throttle | None = None
         self._graph: bool | None = None  # whether the index has one; None: not asked yet
         self._client: Any = redis.Redis(
@@ -95,7 +94,7 @@ class RediSearch:
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the index, and the alias unless it serves another."""
         behind_alias.check_schema(schema, "RediSearch", MOST_DIMENSIONS, OWN_FIELDS)
-        self._schema, self._spec, self._replace = schema, index, replace
+        self._schema, self._spec = schema, index
         row_bytes = schema.dimensions * (4 if schema.element == "float32" else 2) + 256
         self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
         with _problems():
@@ -128,8 +127,7 @@ class RediSearch:
         name = self._index()
         with _problems():
             self._wait_for_index(name)
-            self.say(name, contents)
-            return behind_alias.take_place(self, name) if self._replace else None
+            return behind_alias.take_place(self, name, contents)
 
     def count(self) -> int:
         """The rows that the index has."""

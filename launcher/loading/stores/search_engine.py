@@ -93,7 +93,6 @@ class SearchEngine(ABC):
         self._real: str | None = None  # of the index behind the alias
         self._schema: Schema | None = None
         self._spec = IndexSpec()
-        self._replace = False
         self._throttle: Throttle | None = None
         self._changed = True  # so that the next reading waits for what was written
 
@@ -147,7 +146,7 @@ class SearchEngine(ABC):
         """Make the index, and the alias unless it serves another."""
         own = (*OWN_FIELDS, *(name for name in schema.kept if name.startswith("_") or "." in name))
         behind_alias.check_schema(schema, self.product, self.most_dimensions[schema.element], own)
-        self._schema, self._spec, self._replace = schema, index, replace
+        self._schema, self._spec = schema, index
         row_bytes = schema.dimensions * (JSON_NUMBER if schema.element == "float32" else 1) + 512
         self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
         with self._problems():
@@ -191,8 +190,7 @@ class SearchEngine(ABC):
                 raise Problem(f"the index {name} is gone", hint=AGAIN)
             self._api.ask("PUT", f"/{name}/_settings", {"index": {"refresh_interval": None}})
             self._refresh(name)
-            self.say(name, contents)
-            return behind_alias.take_place(self, name) if self._replace else None
+            return behind_alias.take_place(self, name, contents)
 
     def count(self) -> int:
         """Counted, with all that was written before."""

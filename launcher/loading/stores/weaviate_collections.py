@@ -76,7 +76,6 @@ class Weaviate:
         self._real: str | None = None  # of the collection behind the alias
         self._schema: Schema | None = None
         self._index = IndexSpec()
-        self._replace = False
         self._throttle: Throttle | None = None
         self._client = connected(target, api_key)
 
@@ -101,7 +100,7 @@ class Weaviate:
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, and the alias unless it serves another."""
         _check_schema(schema)
-        self._schema, self._index, self._replace = schema, index, replace
+        self._schema, self._index = schema, index
         most = rows_within(REQUEST_BYTES, schema.dimensions * 4 + 512, REQUEST_ROWS)
         self._throttle = Throttle(Limits(most, REQUESTS))
         with problems():
@@ -137,8 +136,7 @@ class Weaviate:
         name = self._collection().name
         with problems():
             self._wait_for_index(name)
-            self.say(name, contents)
-            return behind_alias.take_place(self, name) if self._replace else None
+            return behind_alias.take_place(self, name, contents)
 
     def count(self) -> int:
         """Counted by the server."""

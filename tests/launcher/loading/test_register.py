@@ -1,6 +1,6 @@
 """The register of a store without aliases: which collection serves, whatever is killed between two writes."""
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
 
@@ -48,9 +48,14 @@ class Store:
 
 def load(store: Store, run: str, load_id: str, *, replace: bool = False) -> Register:
     register = Register("docs", store)
-    now = register.prepare(contents(run, load_id), store.make, replace=replace)
-    register.seal(completed(now, run, 1))
+    register.seal(completed(begin(store, register, run, load_id, replaces=replace), run, 1))
     return register
+
+
+def begin(store: Store, register: Register, run: str, load_id: str, *, replaces: bool) -> Contents:
+    served = register.contents() if replaces else None
+    wanted = dataclasses.replace(contents(run, load_id), replaces=served and served.collection)
+    return register.prepare(wanted, store.make, replace=replaces)
 
 
 def test_first_load_has_the_name_of_the_address() -> None:
@@ -70,6 +75,20 @@ def test_replacement_has_its_own_and_two_are_kept() -> None:
     assert store.collections == {"docs-b", "docs-c"}
     assert load(store, "run-4", "d", replace=True).serving() == "docs-d"
     assert store.collections == {"docs-c", "docs-d"}
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_late_end_of_a_load_takes_no_place(replaces: bool) -> None:
+    store = Store()
+    if replaces:
+        load(store, "run-1", "a")
+    late = Register("docs", store)
+    now = begin(store, late, "run-2", "b", replaces=replaces)
+    load(store, "run-2", "b", replace=replaces)
+    load(store, "run-3", "c", replace=True)
+    with pytest.raises(Problem, match="run-3 by a load that began later than this one of run run-2"):
+        late.seal(completed(now, "run-2", 1))
+    assert late.serving() == "docs-c"
 
 
 def test_unfinished_replacement_goes_on_and_one_that_was_given_up_is_dropped() -> None:
@@ -129,7 +148,7 @@ def test_record_that_cannot_be_read_is_no_record_to_write_over() -> None:
     store = Store()
     store.records["docs"] = "{}"
     assert decode("{") is None
-    assert decode(encode(replace(Record(), schema="embedfleet/register/9"))) is None
-    store.records["docs"] = encode(replace(Record(), schema="embedfleet/register/9"))
+    assert decode(encode(dataclasses.replace(Record(), schema="embedfleet/register/9"))) is None
+    store.records["docs"] = encode(dataclasses.replace(Record(), schema="embedfleet/register/9"))
     with pytest.raises(Problem, match="cannot be read"):
         Register("docs", store).contents()

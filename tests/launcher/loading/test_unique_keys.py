@@ -1,5 +1,6 @@
 """Two rows of one key are found in any two files, by hashes that decide nothing; files that are known are not read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,11 @@ def test_files_that_this_command_wrote_are_not_read_again(tmp_path: Path) -> Non
 
 def test_hashes_decide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were all hashes equal, other keys would still be others."""
-    monkeypatch.setattr(unique_keys, "hash_keys", lambda ids, _chunks: np.zeros(len(ids), np.uint64))
+
+    def all_equal(ids: Sequence[str], _chunks: Sequence[int]) -> Hashes:
+        return np.zeros(len(ids), np.uint64)
+
+    monkeypatch.setattr(unique_keys, "hash_keys", all_equal)
     dataset = dataset_of(tmp_path / "other", 2, 20)
     check_unique_keys(dataset, dataset.files, {})
     dataset = twice(tmp_path / "twice")
@@ -69,12 +74,13 @@ def test_hash_is_of_the_key_alone(at_once: int, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(unique_keys, "TEXT_BYTES", at_once)
     ids = ["", "a", "aa", "ab", "ba", "\0", "\0\0", "ü", "x" * 40, "x" * 41, "1", "11"]
     keys = [(name, chunk) for name in ids for chunk in (0, 1, 2**31 - 1)]
-    names, chunks = ([key[part] for key in keys] for part in (0, 1))
+    names, chunks = [name for name, _ in keys], [chunk for _, chunk in keys]
     found = hash_keys(names, chunks)
     assert len(set(found.tolist())) == len(keys)
     alone = [int(hash_keys([name], [chunk])[0]) for name, chunk in keys]
     assert found.tolist() == alone
-    sliced = ArrowColumn(pa.array(names).slice(5, 20)), ArrowColumn(pa.array(chunks, pa.int32()).slice(5, 20))
+    columns = ArrowColumn(pa.array(names)), ArrowColumn(pa.array(chunks, pa.int32()))
+    sliced = columns[0][5:25], columns[1][5:25]
     assert hash_keys(*sliced).tolist() == alone[5:25]
 
 
