@@ -9,7 +9,7 @@ from launcher.corpus.files.left_out import left_out_text
 from launcher.corpus.files.listing import Listing, find_files
 from launcher.corpus.incremental import NewFiles, select_new_files
 from launcher.corpus.inspected import InspectedCorpus
-from launcher.corpus.samples.document_columns import check_columns
+from launcher.corpus.samples.document_columns import check_columns, document_note
 from launcher.corpus.samples.profile import estimate_profile, target_shard_tokens
 from launcher.corpus.samples.sampling import sample_corpus
 from launcher.corpus.sharding import cut_shards
@@ -44,10 +44,13 @@ def inspect_corpus(
             "texts of changed files that an earlier run has embedded are not embedded again: the tokens of this plan are "
             "the most"
         )
-    check_columns(listing, columns_of(job))
+    check_columns(whole, columns_of(job))
     check_readable({file.kind for file in listing.files if file.bytes})
     if listing.left_out:
         say(left_out_text(listing.left_out, examples=True))
+    note = document_note(whole, job.corpus)
+    if note:
+        say(note)
     if job.corpus.unit is None and job.corpus.format in (None, "text"):
         line = check_text_unit(listing)
         if line:
@@ -83,7 +86,10 @@ def list_corpus(job: Job, base: Path) -> Listing:
     assert isinstance(job.corpus, CorpusSource)
     if job.output is not None:
         check_output_apart(job.corpus.path, job.output.path, base)
-    return find_files(job.corpus.path, base, kind=job.corpus.format, unit=job.corpus.unit)
+    source = job.corpus
+    return find_files(
+        source.path, base, kind=source.format, unit=source.unit, text_named=not source.text_by_default
+    )
 
 
 def find_new_files(

@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from launcher.corpus.files.listing import CorpusFile, Listing
+from launcher.corpus.files.corpus_file import CorpusFile
+from launcher.corpus.files.listing import Listing
 from launcher.corpus.repeat_counts import RepeatedTexts, TextCounts, TextSize, text_hash
 from launcher.corpus.samples.block_positions import slice_of
 from launcher.corpus.samples.profile import target_shard_tokens

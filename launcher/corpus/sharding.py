@@ -6,7 +6,8 @@ Reads a line end here and there, never the corpus; the sample has the footers of
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from launcher.corpus.files.listing import CorpusFile, Listing
+from launcher.corpus.files.corpus_file import CorpusFile
+from launcher.corpus.files.listing import Listing
 from launcher.corpus.samples.block_positions import map_concurrently, next_line_start, slice_of
 from launcher.corpus.samples.sampling import CorpusSample, ParquetFooter
 from tasks.formats.json.json_values import is_array

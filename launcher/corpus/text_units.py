@@ -7,7 +7,8 @@ between them are more likely to be a text a line: those are asked about, and nev
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from launcher.corpus.files.listing import CorpusFile, Listing
+from launcher.corpus.files.corpus_file import CorpusFile
+from launcher.corpus.files.listing import Listing
 from launcher.corpus.samples.block_positions import map_concurrently, slice_of
 from launcher.errors import Usage
 from launcher.format import plural

@@ -44,7 +44,7 @@ def read_path(field: Field | None) -> str | None:
 
 def read_corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
     if field is None or field.is_scalar:
-        return CorpusSource(read_path(field) or "")
+        return CorpusSource(read_path(field) or "", text_by_default=True)
     known, declared_keys = names("corpus"), DECLARED_KEYS
     source_keys = [name for name in known if name not in (*DECLARED_KEYS, "region")]
     at = mapping(field, known)
@@ -69,6 +69,7 @@ def read_corpus(field: Field | None) -> CorpusSource | DeclaredCorpus:
         format=choice(at.get("format"), KINDS),
         join=text(at.get("join"), blank=True),
         unit=choice(at.get("unit"), UNITS),
+        text_by_default="text" not in at,
     )
     if found.unit and found.format and found.format not in UNIT_FORMATS[found.unit]:
         at["unit"].reject(f"a document of {found.format} is no {found.unit}; keep unit or format")

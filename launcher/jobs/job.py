@@ -45,6 +45,7 @@ class CorpusSource:
     unit: Unit | None = (
         None  # what is a document of text files; None: a file, and `plan` asks where it looks like lines
     )
+    text_by_default: bool = False  # the job does not name `text`: then documents beside tables are read, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class Job:
 # the name of a run is a digest of what is saved.
 LATER_KEYS: tuple[tuple[str, str, object], ...] = (
     *(("corpus", name, None) for name in ("csv", "format", "join", "unit")),
+    ("corpus", "text_by_default", False),
     ("chunk", "by", "tokens"),
     *(("", name, None) for name in ("precision", "query_prompt", "sink", "steer")),
     *(("", name, []) for name in ("discounts", "vcpu_quota")),

@@ -53,7 +53,9 @@ def _corpus(found: Proposal) -> list[str]:
         else:
             lines.append("  # id: COLUMN            # none looks unique: ids are file name and position")
     if found.unit is not None:
-        lines.append(f"  unit: {found.unit}              # {_comment(found.unit_question or '')}")
+        lines.append(
+            f"  unit: {found.unit}              # {_comment(found.unit_question or found.unit_note or '')}"
+        )
     if found.table is not None and found.table.delimiter:
         lines.append(f"  csv: {{delimiter: {_quoted(found.table.delimiter)}}}")
     if "://" in found.corpus:

@@ -9,10 +9,12 @@ from pathlib import Path, PurePosixPath
 from statistics import quantiles
 from typing import cast
 
+from launcher.corpus.files.companions import WITHOUT_COLUMNS, is_about_folder
 from launcher.corpus.files.left_out import left_out_text
 from launcher.corpus.files.listing import Listing, find_files
 from launcher.corpus.text_units import check_text_unit
 from launcher.errors import Problem, Usage
+from launcher.format import plural
 from launcher.jobs.job import Unit
 from launcher.proposal.columns import Guess, guess_columns
 from launcher.proposal.language import is_english, token_estimate
@@ -46,6 +48,7 @@ class Proposal:
     table: CsvFormat | None
     unit: Unit | None  # None: the default
     unit_question: str | None  # why it is asked
+    unit_note: str | None  # why it is written, and not asked
     model: str
     english: bool | None
     median_tokens: int | None  # of a document, about
@@ -69,6 +72,10 @@ def propose(path: str, base: Path) -> Proposal:
     if not any(file.bytes for file in listing.files):
         raise Problem(f"the files of {path} are empty", hint="name a folder with texts")
     table, guess, records = _guess(listing)
+    mixed = None
+    if guess.text is not None:
+        listing, mixed = _with_named_text(listing, path, base)
+        records = first_records(listing, table)
     texts = [text for record in records if (text := _text_of(record, guess.text))]
     if records and not texts:
         raise Problem(
@@ -76,6 +83,8 @@ def propose(path: str, base: Path) -> Proposal:
             hint="write a job file by hand and set corpus.text",
         )
     unit, question = _unit(listing)
+    if mixed and unit is None:
+        unit = "file"
     english = is_english(texts)
     model = OTHER_MODEL if english is False else ENGLISH_MODEL
     lengths = sorted(map(token_estimate, _documents(texts, unit)))
@@ -95,6 +104,7 @@ def propose(path: str, base: Path) -> Proposal:
         table=table,
         unit=unit,
         unit_question=question,
+        unit_note=mixed,
         model=model,
         english=english,
         median_tokens=round(lengths[len(lengths) // 2]) if lengths else None,
@@ -119,6 +129,18 @@ def _guess(listing: Listing) -> tuple[CsvFormat | None, Guess, list[Record]]:
             records = first_records(listing, table)
             return table, guess_columns(records), records
     return None, guess, records
+
+
+def _with_named_text(listing: Listing, path: str, base: Path) -> tuple[Listing, str | None]:
+    """What a job reads that names the column of the text, and why it says what a document is, if it has to.
+
+    Documents beside tables are left out, unless they are more than the tables.
+    """
+    documents = [file.path for file in listing.files if file.kind in WITHOUT_COLUMNS]
+    tables = len(listing.files) - len(documents)
+    if sum(not is_about_folder(path) for path in documents) > tables:
+        return listing, f"reads {plural(len(documents), 'document')} beside tables, too"
+    return find_files(path, base, text_named=True) if documents else listing, None
 
 
 def _text_of(record: Record, name: str | None) -> str | None:

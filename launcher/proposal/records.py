@@ -19,7 +19,8 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from launcher.corpus.files.listing import CorpusFile, Listing
+from launcher.corpus.files.corpus_file import CorpusFile
+from launcher.corpus.files.listing import Listing
 from launcher.corpus.samples.block_positions import slice_of
 from tasks.errors import Problem
 from tasks.formats.arrow.arrow_rows import ArrowBatches

@@ -5,16 +5,18 @@ What it names and is not read is counted by kind.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from glob import has_magic
 from hashlib import blake2b
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from launcher.corpus.files.companions import without_companions
+from launcher.corpus.files.corpus_file import CorpusFile
 from launcher.corpus.files.folder_walk import FolderWalk, FoundFile
 from launcher.corpus.files.globs import Pattern, Place
-from launcher.corpus.files.left_out import LeftOut, Likeliness, Tally, ending_of, left_out_text
+from launcher.corpus.files.left_out import LeftOut, Likeliness, Tally, left_out_text
 from launcher.corpus.files.table_formats import LANCE_VERSIONS, check_no_lance
 from launcher.errors import Problem
 from launcher.jobs.job import Unit
@@ -30,30 +32,7 @@ from tasks.stores.base import Entry, Store, check_read_key, list_all
 from tasks.stores.folder import version_of
 from tasks.stores.open import open_store
 
-DIVISIBLE: tuple[Kind, ...] = ("parquet", "jsonl", "text")  # formats that can be entered in the middle
-# Formats whose files often describe others: they are read where the path names them, or nothing else is there. A file
-# of a later one is left out beside one of an earlier.
-DESCRIBING: tuple[Kind, ...] = ("webdataset", "json")
-ENDINGS_OF_DESCRIBING: Mapping[Kind, Sequence[str]] = {"webdataset": (".tar", ".tgz"), "json": (".json",)}
 COMPRESSED_INSIDE: tuple[Kind, ...] = ("parquet",)  # whatever their names end with
-
-CACHE = re.compile(r"cache-[0-9a-z_]+\.arrow")  # as datasets names them
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusFile:
-    """An input file. `path` is relative to the corpus root, with forward slashes."""
-
-    path: str
-    bytes: int
-    version: str
-    kind: Kind
-    compressed: bool
-
-    @property
-    def indivisible(self) -> bool:
-        """Whether it cannot be cut: it is compressed, or its format has no places to enter it."""
-        return self.compressed or self.kind not in DIVISIBLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +72,12 @@ def find_files(
     *,
     kind: Kind | None = None,
     unit: Unit | None = None,
+    text_named: bool = False,
 ) -> Listing:
     """List the files of a corpus path; relative paths are relative to `base`.
 
     `kind` is the format of all files, whatever their names end with, and `unit` what a document of text files is; None:
-    a file. `opened` opens a store.
+    a file. `text_named`: the job names a column of the text, which documents do not have. `opened` opens a store.
 
     Raises:
         Problem: there is nothing that can be read, or something that must not be passed over.
@@ -112,7 +92,7 @@ def find_files(
         place = str((base / given).absolute())
         root, files = _list_disk(given, base, kind, tally)
     if kind is None:
-        files = _without_caches(_without_describing(files, path, tally), path, tally)
+        files = without_companions(files, path, tally, text_named=text_named, unit=unit)
     for file in files:
         if not file.bytes:
             tally.add(file.path, "empty file", Likeliness.EMPTY)
@@ -298,35 +278,3 @@ def _with_unit(file: CorpusFile, kind: Kind | None, unit: Unit | None) -> Corpus
     if file.kind == "document" and unit == "line" and kind is None:
         return replace(file, kind="text")
     return file
-
-
-def _without_describing(files: Sequence[CorpusFile], path: str, tally: Tally) -> list[CorpusFile]:
-    """The files without those that are likely to describe the others: they are read where the path names them."""
-    left = list(files)
-    last = path.rstrip("/").rpartition("/")[2].lower()
-    for kind in reversed(DESCRIBING):
-        before = {file.kind for file in left} - set(DESCRIBING[DESCRIBING.index(kind) :])
-        if before and not any(ending in last for ending in ENDINGS_OF_DESCRIBING[kind]):
-            for file in left:
-                if file.kind == kind:
-                    tally.add(file.path, f"{ending_of(file.path)} beside other formats")
-            left = [file for file in left if file.kind != kind]
-    return left
-
-
-def _without_caches(files: Sequence[CorpusFile], path: str, tally: Tally) -> list[CorpusFile]:
-    """The files without what datasets writes beside a dataset on disk: results of `map`, which repeat its rows."""
-    if "cache-" in path.rpartition("/")[2]:
-        return list(files)
-    data = {str(PurePosixPath(file.path).parent) for file in files if not CACHE.fullmatch(_name(file))}
-    left: list[CorpusFile] = []
-    for file in files:
-        if CACHE.fullmatch(_name(file)) and str(PurePosixPath(file.path).parent) in data:
-            tally.add(file.path, "cache of datasets beside its data")
-        else:
-            left.append(file)
-    return left
-
-
-def _name(file: CorpusFile) -> str:
-    return PurePosixPath(file.path).name

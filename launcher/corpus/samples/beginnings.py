@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from launcher.corpus.files.listing import CorpusFile, Listing
+from launcher.corpus.files.corpus_file import CorpusFile
+from launcher.corpus.files.listing import Listing
 from launcher.corpus.samples.block_positions import map_concurrently, slice_of
 from launcher.corpus.samples.columns import check_schema
 from launcher.corpus.samples.missing_column import missing_column

@@ -15,7 +15,8 @@ from dataclasses import replace
 from itertools import accumulate, chain
 from typing import TypeVar
 
-from launcher.corpus.files.listing import CorpusFile, Listing
+from launcher.corpus.files.corpus_file import CorpusFile
+from launcher.corpus.files.listing import Listing
 from launcher.corpus.samples.leading_rows import ALSO_BY_LINES, PREFIX_BYTES, PREFIX_PLAIN_BYTES, leading_rows
 from launcher.corpus.samples.partial_decompress import (
     DecompressedStream,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from launcher.corpus.files.listing import CorpusFile
+from launcher.corpus.files.corpus_file import CorpusFile
 from launcher.corpus.samples.partial_decompress import DecompressedStream, decompress, read_stored
 from tasks.formats.arrow.arrow_batch import batch_rows
 from tasks.formats.arrow.arrow_rows import ArrowBatches, parts_of

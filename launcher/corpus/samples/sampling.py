@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from launcher.corpus.files.listing import CorpusFile, Listing
+from launcher.corpus.files.corpus_file import CorpusFile
+from launcher.corpus.files.listing import Listing
 from launcher.corpus.samples.beginnings import check_beginnings
 from launcher.corpus.samples.block_positions import map_concurrently, open_blocks, slice_of
 from launcher.corpus.samples.columns import check_schema

@@ -85,7 +85,9 @@ def test_complete_job_is_read() -> None:
 
 
 def test_four_lines_are_a_job_and_the_rest_has_defaults() -> None:
-    assert job() == Job("a", CorpusSource("in", "text", None), "m", output=JobOutput("out", "float32", None))
+    assert job() == Job(
+        "a", CorpusSource("in", "text", text_by_default=True), "m", output=JobOutput("out", "float32", None)
+    )
 
 
 def test_job_cannot_be_changed() -> None:
@@ -99,7 +101,7 @@ def test_bare_output_is_its_path() -> None:
 
 def test_local_paths_stay_as_they_were_written() -> None:
     assert parse("name: a\ncorpus: ../in/*.csv\nmodel: ./m\noutput: {path: ~/out}").corpus == CorpusSource(
-        "../in/*.csv"
+        "../in/*.csv", text_by_default=True
     )
 
 

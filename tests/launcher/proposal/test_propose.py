@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from launcher.corpus.files.left_out import left_out_text
+from launcher.corpus.inspect import list_corpus
 from launcher.errors import Problem
 from launcher.jobs.job import CorpusSource
 from launcher.jobs.job_schema import job_schema
@@ -130,3 +132,24 @@ def test_language() -> None:
     assert is_english([GERMAN * 2]) is False
     assert is_english(["море и небо"] * 9) is False
     assert is_english(["one two"]) is None
+
+
+@pytest.mark.parametrize(("documents", "unit"), [(1, None), (3, "file")])
+def test_what_is_written_of_documents_beside_tables_is_what_is_read(
+    corpus: Path, documents: int, unit: str | None
+) -> None:
+    write_jsonl(corpus / "a.jsonl", ({"body": ENGLISH} for _ in range(5)))
+    (corpus / "README.md").write_text("# About")
+    for n in range(documents - 1):
+        (corpus / f"{n}.md").write_text(ENGLISH)
+    (corpus / "notes.html").write_text("<p>one</p>")
+    found = proposed(corpus.parent)
+    job = parse(job_text(found))
+    listing = list_corpus(job, corpus.parent)
+    assert (found.text, found.unit, found.files) == ("body", unit, len(listing.files))
+    assert found.files == (5 if unit else 1)
+    assert ("  unit: file              # reads 4 documents beside tables, too" in job_text(found)) == bool(
+        unit
+    )
+    assert left_out_text(listing.left_out) == (found.left_out or "")
+    assert bool(found.left_out) == (not unit)

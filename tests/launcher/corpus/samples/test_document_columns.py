@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from launcher.corpus.files.listing import find_files
-from launcher.corpus.samples.document_columns import check_columns
+from launcher.corpus.samples.document_columns import check_columns, document_note
 from launcher.errors import Problem
+from launcher.jobs.job import CorpusSource
 from tasks.formats.rows import Columns
 
 
@@ -43,3 +44,42 @@ def test_beside_tables_every_column_may_be_named(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# One")
     (tmp_path / "b.jsonl").write_text('{"review_id": 1, "author": "x", "text": "one"}')
     check(tmp_path, Columns("text", "review_id", keep=("author",)))
+
+
+@pytest.mark.parametrize(
+    ("names", "source", "said"),
+    [
+        (
+            ["a.md", "b.jsonl"],
+            CorpusSource(".", "body"),
+            (
+                "corpus.text: body is a column of tables: documents beside them are left out; "
+                "corpus.unit: file reads them, too"
+            ),
+        ),
+        (
+            ["a.md", "c.txt", "b.jsonl"],
+            CorpusSource(".", text_by_default=True),
+            (
+                "2 files without columns beside 1 table are read, each file as one document; "
+                "with corpus.text in the job file they would be left out"
+            ),
+        ),
+        (
+            ["a.md", "b.jsonl"],
+            CorpusSource(".", "body", unit="line"),
+            "1 file without columns beside 1 table is read, each line as one document",
+        ),
+        (["a.md"], CorpusSource(".", "body"), "corpus.text: body names no column here: each file is one document"),
+        (["a.md"], CorpusSource(".", text_by_default=True), None),
+        (["b.jsonl"], CorpusSource(".", "body"), None),
+        (["README.md", "b.jsonl"], CorpusSource(".", "body"), None),  # said with what is left out
+    ],
+)  # fmt: skip
+def test_how_documents_are_read_is_said(
+    tmp_path: Path, names: list[str], source: CorpusSource, said: str | None
+) -> None:
+    for name in names:
+        (tmp_path / name).write_text("x")
+    listing = find_files(".", tmp_path, unit=source.unit, text_named=not source.text_by_default)
+    assert document_note(listing, source) == said
