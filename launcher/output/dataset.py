@@ -132,7 +132,7 @@ def write_dataset(store: Store, header: Header, receipts: Iterable[Receipt]) -> 
     files = 0
     with tempfile.TemporaryDirectory(prefix="embedfleet-") as folder:
         path = Path(folder) / "dataset.parquet"
-        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
             while (group := list(islice(rows, ROW_GROUP_FILES))) or not files:
                 writer.write_table(pa.Table.from_pylist(group, schema=schema))
                 files += len(group)

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from launcher.output.finished_run import FinishedRun
+from tasks.formats.parquet.open_parquet import open_parquet
 from tasks.formats.parquet.parquet_reader import FOOTER_SPAN
 from tasks.protocol import documents, lease
 from tasks.protocol.keys import (
@@ -136,7 +136,7 @@ def _run_of(store: Store, key: str) -> str | None:
         return None
     with stream:
         try:
-            metadata: Mapping[bytes, bytes] = pq.ParquetFile(stream).schema_arrow.metadata or {}
+            metadata: Mapping[bytes, bytes] = open_parquet(stream).schema_arrow.metadata or {}
         except (pa.ArrowException, OSError):
             return None
     return metadata.get(b"embedfleet.run", b"").decode(errors="replace") or None

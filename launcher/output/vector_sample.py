@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tasks.formats.parquet.open_parquet import open_parquet
 from tasks.formats.vectors.quantize import dequantize
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Store
@@ -84,7 +84,7 @@ def _part_of(store: Store, key: str) -> Any:
         return None
     with stream:
         try:
-            with pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20) as file:
+            with open_parquet(stream) as file:
                 schema = file.schema_arrow
                 width: int = schema.field("vector").type.list_size
                 size = max(1, min(BATCH_ROWS, BATCH_BYTES // (4 * width)))

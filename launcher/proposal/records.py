@@ -17,7 +17,6 @@ from itertools import islice
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from launcher.corpus.files.corpus_file import CorpusFile
 from launcher.corpus.files.listing import Listing
@@ -26,6 +25,7 @@ from tasks.errors import Problem
 from tasks.formats.arrow.arrow_rows import ArrowBatches
 from tasks.formats.compression import decompressed
 from tasks.formats.csv.tables import dialect_of
+from tasks.formats.parquet.open_parquet import open_parquet
 from tasks.formats.read import open_slice, rows_of_stream
 from tasks.formats.rows import Columns, Document
 from tasks.protocol.csv_format import CsvFormat
@@ -73,7 +73,7 @@ def _records(file: CorpusFile, stored: BinaryIO, table: CsvFormat | None) -> Ite
                 yield {WHOLE_TEXT: row.text}
         return
     if file.kind == "parquet":
-        with pq.ParquetFile(stored, pre_buffer=False) as parquet:
+        with open_parquet(stored) as parquet:
             for batch in parquet.iter_batches(RECORDS, use_threads=False):
                 yield from batch.to_pylist()
         return

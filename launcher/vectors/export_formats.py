@@ -43,6 +43,7 @@ def _write_parquet(dataset: Dataset, form: Form, paths: Sequence[Path]) -> None:
         "compression": dict.fromkeys(others, "zstd") | {ELEMENT_PATH: "none"},
         "use_dictionary": [ELEMENT_PATH] if bytewise else False,
         "write_statistics": others,
+        "write_page_checksum": True,
     }
     with pq.ParquetWriter(paths[0], schema, **how) as writer:
         for batch in dataset.batches(form):
@@ -82,7 +83,10 @@ def _write_npy(dataset: Dataset, form: Form, paths: Sequence[Path]) -> None:
     dtype = np.dtype(vector.value_type.to_pandas_dtype())
     others = [name for name in schema.names if name != "vector"]
     ids = pa.schema([schema.field(name) for name in others]).with_metadata(cast("Any", schema.metadata))
-    with pq.ParquetWriter(paths[0], ids, compression="zstd") as writer, paths[1].open("wb") as file:
+    with (
+        pq.ParquetWriter(paths[0], ids, compression="zstd", write_page_checksum=True) as writer,
+        paths[1].open("wb") as file,
+    ):
         shape = (dataset.rows, vector.list_size)
         head = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, head)

@@ -8,14 +8,14 @@ read, and a file that is not what its manifest says is refused.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from launcher.output.taken_over import SAME_AS_EARLIER
 from launcher.vectors.find_dataset import find_dataset
 from tasks.errors import Problem
+from tasks.formats.parquet.open_parquet import open_parquet
 from tasks.formats.parquet.parquet_reader import FOOTER_SPAN, read_small_table
 from tasks.formats.vectors.quantize import dequantize
 from tasks.formats.vectors.vector_file import TEXT_HASH
@@ -145,7 +145,7 @@ class Dataset:
             raise _not_as_listed(self.run, file.key, "is missing")
         with stream:
             try:
-                with _parquet(stream) as opened:
+                with open_parquet(stream) as opened:
                     found = opened.metadata.num_rows
                     if found != file.rows:
                         raise _not_as_listed(self.run, file.key, f"has {found:,} rows, not {file.rows:,}")
@@ -154,7 +154,9 @@ class Dataset:
                             self.run, file.key, f"has other columns than {self.files[0].key}"
                         )
                     self._check_model(file.key, opened.schema_arrow)
-                    yield from opened.iter_batches(rows, columns=columns, use_threads=False)
+                    for batch in opened.iter_batches(rows, columns=columns, use_threads=False):
+                        batch.validate(full=True)
+                        yield batch
             except (pa.ArrowException, OSError) as error:
                 raise _not_as_listed(self.run, file.key, f"cannot be read: {error}") from error
 
@@ -228,7 +230,7 @@ def read_schema(store: Store, key: str) -> pa.Schema | None:
         return None
     with stream:
         try:
-            with _parquet(stream) as opened:
+            with open_parquet(stream) as opened:
                 found = opened.schema_arrow
                 return found if "vector" in found.names else None
         except (pa.ArrowException, OSError):
@@ -239,10 +241,6 @@ def dimensions_of(stored: pa.Schema) -> int:
     """The dimensions of the vectors of a file with this schema."""
     said = (stored.metadata or {}).get(b"embedfleet.dimensions", b"").decode()
     return int(said) if said.isdecimal() else int(stored.field("vector").type.list_size)
-
-
-def _parquet(stream: BinaryIO) -> pq.ParquetFile:
-    return pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)
 
 
 def _as_float32(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

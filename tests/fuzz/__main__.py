@@ -17,7 +17,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from time import monotonic
 
-from tests.fuzz.borders import Border, Place, borders
+from tests.fuzz.border import Border, Place
+from tests.fuzz.borders import borders
 from tests.fuzz.mutations import Edit, mutated
 
 MOST_EDITS = 6

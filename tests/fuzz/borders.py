@@ -10,12 +10,9 @@ import io
 import json
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,6 +43,8 @@ from tasks.stores.base import ObjectChanged
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
 from tasks.worker.monitoring.preemption_notice import MetadataAnswer, NoAnswer, NoticeWatcher
+from tests.fuzz.border import Border, Place
+from tests.fuzz.parquet_borders import parquet_borders
 from tests.support.documents import pdf, word
 from tests.support.paths import DATA
 from tests.support.recorded_http import Recorded
@@ -70,35 +69,6 @@ chunk: {tokens: 512, overlap: 50}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Border:
-    """Attributes:
-    read: reads bytes from outside, for as far as a command would.
-    refusals: the errors that are answers; any other is a defect.
-    """
-
-    name: str
-    seeds: tuple[bytes, ...]
-    read: Callable[[bytes], object]
-    refusals: tuple[type[Exception], ...] = (Problem,)
-
-
-class Place:
-    """A folder for readers of files, one for all inputs."""
-
-    def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="embedfleet-fuzz-"))
-
-    def file(self, name: str, body: bytes) -> Path:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
-        return path
-
-    def close(self) -> None:
-        shutil.rmtree(self.root, ignore_errors=True)
-
-
 def stored(key: str, body: bytes) -> MemoryStore:
     store = MemoryStore()
     store.put(key, body)
@@ -116,6 +86,7 @@ def borders(place: Place) -> list[Border]:
         *_launcher(place),
         *_prices(place),
         *_corpus(place),
+        *parquet_borders(place),
         *_machines(),
         _model(place),
     ]

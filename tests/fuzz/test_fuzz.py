@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.borders import Border, Place, borders
+from tests.fuzz.border import Border, Place
+from tests.fuzz.borders import borders
 from tests.fuzz.mutations import Edit, mutated
 
 EXAMPLES = 15

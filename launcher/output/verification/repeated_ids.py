@@ -7,14 +7,15 @@ Reads the output a second time, ids alone, until every example was found twice.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 from array import array
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import cast
 
 import numpy as np
+import pyarrow as pa
 
 from launcher.output.hashed_names import id_hash
 from launcher.output.id_hashes import sort_in_place
-from launcher.output.verification.shard_files import ReceiptReader, open_vectors
+from launcher.output.verification.shard_files import ReceiptReader, checked_batches, open_vectors
 from tasks.protocol.manifest import Header
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store
@@ -59,7 +60,10 @@ def _ids(
     with ExitStack() as open_files:
         files = open_vectors(store, done, open_files)
         for file in () if isinstance(files, str) else files:
-            for batch in file.iter_batches(BATCH_ROWS, columns=["id", "chunk"], use_threads=False):
-                names = cast("list[str]", batch.column("id").to_pylist())
-                chunks = cast("list[int]", batch.column("chunk").to_pylist())
-                yield from (n for n, chunk in zip(names, chunks, strict=True) if id_hash(n, chunk) in wanted)
+            with suppress(pa.ArrowException, OSError):  # verify has said so already
+                for batch in checked_batches(file, BATCH_ROWS, ["id", "chunk"]):
+                    names = cast("list[str]", batch.column("id").to_pylist())
+                    chunks = cast("list[int]", batch.column("chunk").to_pylist())
+                    yield from (
+                        n for n, chunk in zip(names, chunks, strict=True) if id_hash(n, chunk) in wanted
+                    )

@@ -2,15 +2,19 @@
 
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import file_digest
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.formats.parquet.open_parquet import open_parquet
+from tasks.formats.vectors.quantize import DTYPES, arrow_type
 from tasks.protocol import documents, keys, receipt
+from tasks.protocol.dtypes import Dtype
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.retry import ReceiptListing, list_receipts
@@ -68,7 +72,10 @@ def _receipt(store: Store, header: Header, shard: Shard, retry: int) -> Receipt 
 
 
 def open_vectors(store: Store, done: Receipt, open_files: ExitStack) -> list[pq.ParquetFile] | str:
-    """The files of a receipt, in order, or what is wrong with one: it is gone, or its bytes are not the receipt's."""
+    """The files of a receipt, in order, or what is wrong with one.
+
+    It is gone, its bytes are not the receipt's, or it lacks a column that every file of vectors has.
+    """
     files: list[pq.ParquetFile] = []
     for key, digest in done.files:
         stream = store.get(key)
@@ -79,11 +86,46 @@ def open_vectors(store: Store, done: Receipt, open_files: ExitStack) -> list[pq.
             return f"{key} {OTHER_FILE} (SHA-256)"
         stream.seek(0)
         try:
-            file = pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20)
+            file = open_parquet(stream)
         except (pa.ArrowException, OSError) as error:  # a worker's disk was wrong when it wrote it
             return f"{key} {UNREADABLE}: {error}"
-        files.append(open_files.enter_context(file))
+        open_files.enter_context(file)
+        if fault := _schema_fault(file.schema_arrow):
+            return f"{key} {UNREADABLE}: {fault}"
+        files.append(file)
     return files
+
+
+def _schema_fault(schema: pa.Schema) -> str | None:
+    """What a schema lacks of one of vectors; None: nothing."""
+    said = (schema.metadata or {}).get(b"embedfleet.dtype", b"").decode(errors="replace")
+    if said not in DTYPES:
+        return f"its metadata has {said!r} for embedfleet.dtype"
+    expected: dict[str, pa.DataType] = {"id": pa.string(), "chunk": pa.int32()}
+    if said == "int8":
+        expected["scale"] = pa.float32()
+    for name, kind in expected.items():
+        if schema.get_field_index(name) < 0 or schema.field(name).type != kind:
+            return f"it has no column {name!r} of type {kind}"
+    number = arrow_type(cast("Dtype", said))
+    vectors: Any = schema.field("vector").type if schema.get_field_index("vector") >= 0 else None
+    if not isinstance(vectors, pa.FixedSizeListType) or vectors.value_type != number or not vectors.list_size:
+        return f"it has no column 'vector' of lists of {number} of one length"
+    return None
+
+
+def checked_batches(file: pq.ParquetFile, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Rows of a file of vectors, so many at a time.
+
+    Raises:
+        pyarrow.ArrowException, OSError: it is damaged, or a value is missing.
+    """
+    for batch in file.iter_batches(rows, columns=list(columns), use_threads=False):
+        batch.validate(full=True)
+        for name in columns:
+            if batch.column(name).null_count:
+                raise pa.ArrowInvalid(f"its column {name!r} has missing values")
+        yield batch
 
 
 def _sha256(stream: BinaryIO) -> str:

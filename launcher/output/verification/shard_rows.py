@@ -5,7 +5,7 @@
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place
 from launcher.output.verification.reembed import SampledRow
+from launcher.output.verification.shard_files import checked_batches
+from tasks.formats.damage import is_passing
 from tasks.formats.rows import BadRow, ReadRow
 from tasks.formats.vectors.quantize import dequantize
 from tasks.protocol.receipt import Receipt
@@ -40,6 +42,7 @@ class OutputRows:
     rows: int = 0
     bad_lengths: int = 0  # vectors whose length is not 1
     chunk_gap: str | None = None  # the first chunk that does not follow the one before it
+    unreadable: str | None = None  # why rows of a file that its receipt is signed for cannot be read
 
     def documents(self, file: pq.ParquetFile) -> Iterator[str]:
         """Yield the id of each document, once, at its first row."""
@@ -48,7 +51,7 @@ class OutputRows:
         last, before = None, 0
         schema = file.schema_arrow
         columns = [name for name in ("id", "chunk", "vector", "scale") if name in schema.names]
-        for batch in file.iter_batches(size, columns=columns, use_threads=False):
+        for batch in self._batches(file, size, columns):
             table: Any = pa.Table.from_batches([batch]).replace_schema_metadata(schema.metadata)
             ids: list[str] = table["id"].to_pylist()
             chunks: list[int] = table["chunk"].to_pylist()
@@ -62,6 +65,15 @@ class OutputRows:
                 last, before = name, chunk
                 if first:
                     yield name
+
+    def _batches(self, file: pq.ParquetFile, size: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of a file as far as they can be read; `unreadable` says why they end."""
+        try:
+            yield from checked_batches(file, size, columns)
+        except (pa.ArrowException, OSError) as error:
+            if is_passing(error):
+                raise
+            self.unreadable = self.unreadable or str(error)
 
     def _measure(self, ids: list[str], chunks: list[int], vectors: NDArray[np.float32]) -> None:
         self.seen.extend(map(id_hash, ids, chunks))

@@ -28,7 +28,7 @@ from launcher.output.verification.input_balance import InputBalance
 from launcher.output.verification.plan_check import PlannedRun, header_faults, shard_fault
 from launcher.output.verification.reembed import SampledRow, cosines_of_reembedded
 from launcher.output.verification.repeated_ids import REPEATED_IDS, describe, some_repeated
-from launcher.output.verification.shard_files import ReceiptReader, open_vectors
+from launcher.output.verification.shard_files import UNREADABLE, ReceiptReader, open_vectors
 from launcher.output.verification.shard_rows import InputRows, OutputRows, read_quarantine
 from launcher.output.verification.verify_report import VerifyReport
 from tasks.errors import Problem
@@ -331,6 +331,8 @@ class _Verification:
 
 def _row_faults(done: Receipt, output: OutputRows, source: InputRows, quarantined: int) -> Iterable[str]:
     """Compare the counts of a receipt with those of the rows."""
+    if output.unreadable:
+        yield f"its file of vectors {UNREADABLE} from row {output.rows:,} on: {output.unreadable}"
     if output.rows != done.chunks:
         yield f"{plural(output.rows, 'row')}, but its receipt says {done.chunks:,}"
     if output.bad_lengths:

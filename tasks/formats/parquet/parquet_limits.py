@@ -29,12 +29,12 @@ def batch_rows(group: Group, columns: Sequence[str], stream: BinaryIO) -> int:
     """
     rows = min(BATCH_ROWS, BATCH_BYTES // max(1, group.unpacked_bytes // max(1, group.rows)))
     for chunk in chunks_of(group, columns):
-        _check(chunk.path, chunk.unpacked_bytes, chunk.stored_bytes)
+        check_unpacked(chunk.path, chunk.unpacked_bytes, chunk.stored_bytes)
         if chunk.dictionary is not None and chunk.unpacked_bytes * rows > DECODED_BYTES:
             stream.seek(max(0, chunk.dictionary))
             sizes = page_sizes(stream.read(HEADER_BYTES))
             if sizes is not None:
-                _check(chunk.path, *sizes)
+                check_unpacked(chunk.path, *sizes)
                 rows = min(rows, DECODED_BYTES // max(1, sizes[0]))
     return max(1, rows)
 
@@ -66,9 +66,14 @@ def page_sizes(header: bytes) -> tuple[int, int] | None:
     return (numbers[1], numbers[2]) if len(numbers) == 3 and min(numbers[1:]) >= 0 else None
 
 
-def _check(column: str, unpacked: int, stored: int) -> None:
+def check_unpacked(column: str, unpacked: int, stored: int) -> None:
+    """Check the sizes of a column chunk or page.
+
+    Raises:
+        UnreadableFileError: it unpacks to more than may be in memory.
+    """
     if unpacked > MAX_CHUNK_BYTES and unpacked > MAX_RATIO * stored:
         raise UnreadableFileError(
-            f"column {column!r} of a row group unpacks from {stored:,} to {unpacked:,} bytes; at most "
+            f"column {column!r} unpacks from {stored:,} to {unpacked:,} bytes; at most "
             f"{MAX_CHUNK_BYTES:,} are unpacked at {MAX_RATIO} times their stored size"
         )

@@ -3,7 +3,8 @@
 pyarrow stops at the number of rows that the footer states: values beyond it are never given, without an error. Each page
 says in its header how many values it has. `PageCounter` is the stream that pyarrow reads from. It looks at the headers in
 the bytes that pass through it, which takes no request of its own. Only where pages are left behind the last row that was
-read are their headers fetched.
+read are their headers fetched. pyarrow makes room for what a header claims, up to 2 GiB, whatever the footer says: a
+page that claims too much is refused before that.
 """
 
 import io
@@ -11,11 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from tasks.formats.damage import DamagedFileError, UnreadableFileError
 from tasks.formats.parquet.parquet_footer import Chunk, Compact
+from tasks.formats.parquet.parquet_limits import check_unpacked
 
 HEADER_BYTES = 2**16  # of a page's header, at most; statistics make some long
 REST_BYTES = 2**10  # of a header that is fetched by itself, at first
 MOST_PAGES_BEHIND = 10_000  # whose headers are fetched
+SLACK_BYTES = 2**20  # by which a chunk may be longer than its footer says: some writers leave out headers
 DATA_PAGE, DATA_PAGE_V2 = 5, 8  # fields of a page's header
 
 
@@ -42,14 +46,28 @@ class _Walk:
             self.carry = b""
             window = view[self.at - place :][:HEADER_BYTES]
             try:
-                size, values = _page(window)
+                page = _page(window)
             except IndexError:
                 self.lost = len(window) == HEADER_BYTES
                 self.carry = b"" if self.lost else bytes(window)
                 return
+            self._check(page)
+            size, values = page.bytes, page.values
             self.lost = size <= 0 or values < 0
             self.at += size
             self.values += values
+
+    def _check(self, page: "_Page") -> None:
+        """Check what a page claims before pyarrow makes room for it.
+
+        Raises:
+            UnreadableFileError: it claims more than its column chunk has, or unpacks to more than may be in memory.
+        """
+        if page.bytes > self.end - self.at + SLACK_BYTES:
+            raise DamagedFileError(
+                f"a page of column {self.chunk.path!r} claims {page.bytes:,} bytes, and {self.end - self.at:,} are left"
+            )
+        check_unpacked(self.chunk.path, page.unpacked, page.bytes)
 
 
 class PageCounter(io.RawIOBase):
@@ -90,13 +108,20 @@ class PageCounter(io.RawIOBase):
         for size in (REST_BYTES, HEADER_BYTES):
             self._stream.seek(place)
             body = self._stream.read(size)
-            walk.see(place, body)
+            try:
+                walk.see(place, body)
+            except UnreadableFileError:
+                break
             if walk.at > place or walk.lost:
                 return
         walk.lost = True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Bytes of the stream, after a look at the page headers in them."""
+        """Bytes of the stream, after a look at the page headers in them.
+
+        Raises:
+            UnreadableFileError: a page claims more bytes than there are, or may be in memory.
+        """
         place = self._stream.tell() if self._walks else 0
         body = self._stream.read(-1 if size is None else size)
         for walk in self._walks:
@@ -121,8 +146,20 @@ class PageCounter(io.RawIOBase):
         super().close()
 
 
-def _page(header: memoryview) -> tuple[int, int]:
-    """The bytes of a page, header included, and its values, from its beginning.
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page by its header: its bytes as stored, header included, those that it unpacks to, and its values.
+
+    `bytes` is -1 where it is no header.
+    """
+
+    bytes: int
+    unpacked: int
+    values: int
+
+
+def _page(header: memoryview) -> _Page:
+    """A page from its beginning.
 
     Raises:
         IndexError: the bytes end within the header, or are none.
@@ -132,8 +169,8 @@ def _page(header: memoryview) -> tuple[int, int]:
         {2: Compact.number, 3: Compact.number, DATA_PAGE: _values, DATA_PAGE_V2: _values}
     )
     if 2 not in found or 3 not in found or found[3] < 0:
-        return -1, 0
-    return compact.at + found[3], found.get(DATA_PAGE, 0) + found.get(DATA_PAGE_V2, 0)
+        return _Page(-1, 0, 0)
+    return _Page(compact.at + found[3], found[2], found.get(DATA_PAGE, 0) + found.get(DATA_PAGE_V2, 0))
 
 
 def _values(compact: Compact) -> int:

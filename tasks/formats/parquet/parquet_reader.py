@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.formats.damage import DamagedFileError
+from tasks.formats.parquet.open_parquet import open_parquet
 from tasks.formats.parquet.parquet_footer import check_not_encrypted, chunks_of, read_groups
 from tasks.formats.parquet.parquet_limits import batch_rows, surplus_rows
 from tasks.formats.parquet.parquet_pages import PageCounter
@@ -49,7 +50,7 @@ def read_small_table(body: bytes, columns: list[str] | None = None) -> pa.Table:
         pyarrow.ArrowException, OSError: it is damaged, or claims more than any table of ours holds.
     """
     try:
-        with pq.ParquetFile(pa.BufferReader(body), pre_buffer=False) as file:
+        with open_parquet(pa.BufferReader(body)) as file:
             _check_claims(file.metadata)
             table = file.read(columns, use_threads=False)
         table.validate(full=True)
@@ -65,7 +66,7 @@ def table_schema(stream: BinaryIO) -> pa.Schema:
         pyarrow.ArrowException, OSError: its footer is damaged, or claims more than any table of ours holds.
     """
     try:
-        with pq.ParquetFile(stream, pre_buffer=False) as file:
+        with open_parquet(stream) as file:
             _check_claims(file.metadata)
             return file.schema_arrow
     except UnicodeDecodeError as error:  # of a name in the footer
@@ -79,7 +80,7 @@ def table_batches(stream: BinaryIO, rows: int) -> Iterator[pa.RecordBatch]:
         pyarrow.ArrowException, OSError: it is damaged, or claims more than any table of ours holds.
     """
     try:
-        with pq.ParquetFile(stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES) as file:
+        with open_parquet(stream, COLUMN_BUFFER_BYTES) as file:
             _check_claims(file.metadata)
             for batch in file.iter_batches(rows, use_threads=False):
                 batch.validate(full=True)
@@ -118,7 +119,7 @@ class ForwardReader:
         self._stream = cast("BinaryIO", self._pages)
         try:
             check_not_encrypted(self._stream)
-            self._file = pq.ParquetFile(self._stream, pre_buffer=False, buffer_size=COLUMN_BUFFER_BYTES)
+            self._file = open_parquet(self._stream, COLUMN_BUFFER_BYTES)
             self._footer = read_groups(self._file.metadata, self._stream)
         except UnicodeDecodeError as error:  # of a name in the footer
             self._stream.close()

@@ -99,6 +99,7 @@ class VectorFileWriter:
             "compression": dict.fromkeys(others, "zstd") | {ELEMENT_PATH: "none"},
             "use_dictionary": [ELEMENT_PATH] if dtype in ("int8", "binary") else False,
             "write_statistics": [name for name in others if name != TEXT_HASH],
+            "write_page_checksum": True,  # vectors are stored as they are: every damaged byte would be another vector
         }
         self._writer = pq.ParquetWriter(path, self.schema, **how)
         stored = numpy_dtype(dtype)

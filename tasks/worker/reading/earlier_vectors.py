@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from tasks.engines.base import Vectors
 from tasks.engines.batches.piece_hash import HASH_BYTES
+from tasks.formats.parquet.open_parquet import open_parquet
 from tasks.formats.vectors.quantize import dequantize, quantize, stored_matrix
 from tasks.formats.vectors.vector_file import TEXT_HASH
 from tasks.protocol.manifest import Header
@@ -79,7 +80,7 @@ class EarlierVectors:
         local = self.scratch / f"earlier-{uuid4().hex}.parquet"
         try:
             if self._fetch(file, local):
-                with pq.ParquetFile(local) as opened:
+                with local.open("rb") as stream, open_parquet(stream) as opened:
                     if self._fits(opened.schema_arrow, dimensions):
                         yield from self._batches(opened, dimensions)
         except (pa.ArrowException, OSError, ValueError, KeyError):

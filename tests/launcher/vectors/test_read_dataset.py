@@ -145,3 +145,17 @@ def test_file_of_another_model_that_was_mixed_in_by_hand_is_refused(tmp_path: Pa
         Problem, match="is of another model: fingerprint sha256:222222222222, not sha256:1111"
     ):
         whole(dataset)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_changed_byte_of_a_vector_is_refused(dtype: str, tmp_path: Path) -> None:
+    found = open_dataset(run_of_dtype(tmp_path, dtype))
+    path = tmp_path / "out" / found.files[1].key
+    column = pq.read_metadata(path).row_group(0).column(2)
+    first = column.dictionary_page_offset or column.data_page_offset
+    place = first + column.total_compressed_size - 1
+    body = bytearray(path.read_bytes())
+    body[place] ^= 1
+    path.write_bytes(body)
+    with pytest.raises(Problem, match=r"cannot be read: .*checksum"):
+        whole(found)

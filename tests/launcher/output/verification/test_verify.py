@@ -535,3 +535,42 @@ def test_run_in_fp8_may_be_less_exact_and_not_wrong(run: Finished, angle: float,
     assert run.verify(embed_again=True).fault_count > 0
     reduced = Finished(run.root, replace(run.header, precision="fp8"))
     assert (reduced.verify(embed_again=True).fault_count > 0) == faulty
+
+
+def test_a_signed_file_that_cannot_be_read_is_a_fault(run: Finished) -> None:
+    path = run.data(1)
+    column = pq.read_metadata(path).row_group(0).column(2)
+    body = bytearray(path.read_bytes())
+    body[column.data_page_offset + column.total_compressed_size - 4] ^= 1
+    path.write_bytes(body)
+    run.sign(1, digest=hashlib.sha256(body).hexdigest())
+    faults = run.faults()
+    assert any("its file of vectors cannot be read from row 0 on: " in fault for fault in faults)
+    assert all(fault.startswith("shard 1") or "dataset" in fault for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda t: t.drop_columns(["chunk"]), "it has no column 'chunk' of type int32"),
+        (
+            lambda t: t.rename_columns(["key", *t.column_names[1:]]).replace_schema_metadata(t.schema.metadata),
+            "it has no column 'id' of type string",
+        ),
+        (
+            lambda t: t.set_column(2, "vector", t["vector"].cast(pa.list_(pa.float32()))),
+            "it has no column 'vector' of lists of float of one length",
+        ),
+        (lambda t: t.replace_schema_metadata({}), "its metadata has '' for embedfleet.dtype"),
+        (
+            lambda t: t.set_column(0, "id", pa.array([None, *t["id"].to_pylist()[1:]])),
+            "its column 'id' has missing values",
+        ),
+    ],
+)  # fmt: skip
+def test_a_signed_file_of_another_form_is_a_fault(
+    run: Finished, change: Callable[[pa.Table], pa.Table], fault: str
+) -> None:
+    run.rewrite(1, change)
+    faults = run.faults()
+    assert any("cannot be read" in one and fault in one for one in faults), faults

@@ -2,9 +2,11 @@
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+import resource
 import tracemalloc
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,6 +41,11 @@ def found(path: Path, start: int = 0, end: int | None = None) -> list[ReadRow]:
 def counts(rows: list[ReadRow]) -> tuple[int, int]:
     """Documents, and rows that are lost."""
     return sum(isinstance(r, Document) for r in rows), sum(r.rows for r in rows if isinstance(r, BadRow))
+
+
+def peak_of_process() -> int:
+    """The most memory that this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @pytest.fixture
@@ -153,3 +160,45 @@ def test_page_sizes_are_those_of_the_header() -> None:
     assert page_sizes(bytes([0x15, 0x04, 0x15, 0x80, 0x80, 0x80, 0x04, 0x15, 0x14, 0x2C])) == (2**22, 10)
     assert page_sizes(b"") is None
     assert page_sizes(b"PAR1 and more") is None
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_changed_byte_is_damage_where_the_writer_left_checksums(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table(
+        {"id": [f"r{n}" for n in range(ROWS)], "text": [f"text number {n}" for n in range(ROWS)]}
+    )
+    how: dict[str, Any] = {"compression": "none", "use_dictionary": False, "data_page_version": version}
+    pq.write_table(table, path, row_group_size=GROUP, write_page_checksum=True, **how)
+    body = path.read_bytes()
+    path.write_bytes(body.replace(b"text number 333", b"text number 933"))
+    rows = found(path)
+    assert counts(rows) == (ROWS - GROUP, GROUP)
+    assert not any(isinstance(row, Document) and "933" in row.text and row.id != "r933" for row in rows)
+
+
+@pytest.mark.parametrize("field", ["stored", "unpacked"])
+def test_a_page_that_claims_two_gigabytes_takes_no_memory(tmp_path: Path, field: str) -> None:
+    path = written(tmp_path / "a.parquet")
+    column = pq.read_metadata(path).row_group(2).column(1)
+    place = column.data_page_offset
+    body = path.read_bytes()
+    head = body[
+        place : place + 8
+    ]  # type 0, then the unpacked and the stored size, three bytes each with its field
+    size = column.total_compressed_size
+    assert head[:3] == b"\x15\x00\x15"
+    sizes = body[place + 3 : place + 5], body[place + 6 : place + 8]
+    assert sizes[0] == sizes[1]
+    huge = b"\xfc\xff\xff\xff\x0f"  # 2**31 - 2
+    new = (sizes[0] + b"\x15" + huge) if field == "stored" else (huge + b"\x15" + sizes[1])
+    # The header gets longer by three bytes: they are taken from the end of the page, which stays inside its chunk.
+    page = body[place : place + size]
+    page = page[:3] + new + page[8:-3]
+    path.write_bytes(body[:place] + page + body[place + size :])
+    before = peak_of_process()
+    rows = found(path)
+    assert counts(rows) == (ROWS - GROUP, GROUP)
+    assert peak_of_process() - before < 200 * 2**20
+    reason = next(row.reason for row in rows if isinstance(row, BadRow))
+    assert ("claims" if field == "stored" else "unpacks from") in reason

@@ -19,7 +19,7 @@ def group(path: str, unpacked: int = 100, stored: int = 100, *, encrypted: bool 
 @pytest.mark.parametrize("path", ["text", "meta.text", "text.list.element", "meta.text.list.element"])
 def test_a_column_that_unpacks_to_too_much_is_refused(path: str) -> None:
     name = path.removesuffix(".list.element")
-    with pytest.raises(UnreadableFileError, match=f"column '{path}' of a row group unpacks from 1,000 to"):
+    with pytest.raises(UnreadableFileError, match=f"column '{path}' unpacks from 1,000 to"):
         batch_rows(group(path, GIB, 1_000), ["id", name], io.BytesIO())
 
 
