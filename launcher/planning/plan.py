@@ -267,6 +267,7 @@ def _hosted_quote(api: HostedApi) -> HostedOption:
         batch_as_of=hosted.batch_as_of,
         batch_source=hosted.batch_source,
         notes=api.notes,
+        parameters=api.parameters,
     )
 
 
@@ -302,6 +303,7 @@ def _compared_way(found: Comparison) -> ComparedWay:
         better=found.better,
         break_even_tokens_per_month=None if found.break_even is None else int(found.break_even),
         notes=found.notes,
+        parameters=found.parameters,
     )
 
 

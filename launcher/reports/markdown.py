@@ -8,7 +8,14 @@ from launcher.format import compact, duration, hours_text, money, plain, plural,
 from launcher.reports.document import ReportDocument
 from launcher.reports.lists.run_list import RunListDocument, run_cells
 from launcher.reports.run_facts import fact_rows
-from launcher.reports.summary import compare_figures, corpus_facts, known_in_part, part_shares, total_dollars
+from launcher.reports.summary import (
+    compare_figures,
+    corpus_facts,
+    hosted_words,
+    known_in_part,
+    part_shares,
+    total_dollars,
+)
 
 SHOWN_PLACES, SHOWN_COUNTERFACTUALS = 12, 8
 
@@ -113,7 +120,11 @@ def _instead(report: ReportDocument) -> list[str]:
         (one.name, money(one.usd), _difference(one.usd_saved), one.basis)
         for one in report.instead[:SHOWN_COUNTERFACTUALS]
     ]
-    return ["## Instead", table(("", "Dollars", "Saved", "What it rests on"), rows)]
+    words = hosted_words(report)
+    said = (
+        [] if words is None else [cell(words.first), *([f"Note: {cell(words.note)}"] if words.note else [])]
+    )
+    return ["## Instead", *said, table(("", "Dollars", "Saved", "What it rests on"), rows)]
 
 
 def _places(report: ReportDocument) -> list[str]:

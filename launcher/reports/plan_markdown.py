@@ -17,7 +17,7 @@ from launcher.planning.saved.plan_diff_document import (
 )
 from launcher.planning.saved.saved_plan import MachineGroup, ReducedPrecision, SavedPlan
 from launcher.reports.markdown import cell, code, table
-from launcher.reports.plans.compared import comparisons
+from launcher.reports.plans.compared import another_model, like_with_like
 from launcher.reports.plans.plan_choice import different_alternatives
 from launcher.reports.plans.price_notes import old_price_lines
 from launcher.reports.plans.steering_lines import is_steered, steering_lines
@@ -40,7 +40,7 @@ def plan_md(plan: SavedPlan) -> str:
     parts = [
         f"### embedfleet plan: {cell(name)}",
         f"{dollars}, {head}; P50, and P10 to P90 in brackets. {_work(plan)}",
-        *(f"{cell(one.text)}" for one in comparisons(plan)),
+        *(cell(one.text) for one in like_with_like(plan)),
         cell("; ".join(sink_lines(plan))),
         _warnings(plan),
         *_steering(plan),
@@ -70,6 +70,7 @@ def plan_md(plan: SavedPlan) -> str:
         *_items(plan),
         *_reduced(totals.reduced, money(totals.usd.p50)),
         *_alternatives(plan),
+        *(f"Note: {cell(one.text)}" for one in another_model(plan)),
         _footer(plan),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from launcher.costs.analysis.counterfactuals import OTHER_VECTORS
 from launcher.costs.analysis.plan_accuracy import PlanError
 from launcher.costs.usage.spend import PARTS, Part
 from launcher.format import count, duration, hours_text, money, percent, plain, rate, relative_change
 from launcher.ledger.records import CORPUS_EVENT
-from launcher.reports.document import ReportDocument
+from launcher.planning.saved.saved_alternatives import NO_API
+from launcher.reports.document import CounterfactualRow, ReportDocument
+from tasks.models.files import HASH_MODEL
 
 PART_NAMES: dict[Part, str] = {
     "useful": "useful work",
@@ -34,6 +37,17 @@ START_NAMES: dict[str, str] = {  # of the stages of `tasks.protocol.start_stages
     "warm_up": "warm-up",
     "first_batch": "first batch",
 }
+
+
+HOSTED = ("api", "api of class", "other api")  # groups of other ways that are hosted APIs
+
+
+@dataclass(frozen=True, slots=True)
+class HostedWords:
+    """The same weights hosted beside the run, or that no API serves them; and a note on another model."""
+
+    first: str
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +180,30 @@ def plan_error_text(error: PlanError | None) -> str:
 
 def _more(share: float) -> str:
     return f"{percent(abs(share), 1)} {'less' if share < 0 else 'more'}"
+
+
+def hosted_words(report: ReportDocument) -> HostedWords | None:
+    """The run beside hosted APIs, like with like first; None where its plan knew no prices of them."""
+    if not any(one.group in HOSTED for one in report.instead) or (
+        report.facts is not None and report.facts.model == HASH_MODEL
+    ):
+        return None
+    same, alike = (next((one for one in report.instead if one.group == group), None) for group in HOSTED[:2])
+    first = NO_API if same is None else _beside(same, "the same weights")
+    return HostedWords(first, None if alike is None else _beside(alike, _known_of(alike)))
+
+
+def _known_of(row: CounterfactualRow) -> str:
+    """What the basis of a row says of its model, which plans of earlier versions did not."""
+    _, found, words = row.basis.partition(f"{OTHER_VECTORS}: ")
+    return f"another model of its size class: {words}" if found else "another model of its size class"
+
+
+def _beside(one: CounterfactualRow, alike: str) -> str:
+    """What an API would have asked for the tokens that were done, beside what the run cost."""
+    text = f"{plain(one.name)} ({alike}) {money(one.usd)}"
+    if one.usd_saved is None:
+        return f"{text}; what this run cost is not known in full"
+    if not one.usd_saved:
+        return f"{text}, as this run"
+    return f"{text}: this run cost {money(abs(one.usd_saved))} {'less' if one.usd_saved > 0 else 'more'}"

@@ -75,7 +75,8 @@ def plan(**changes: Any) -> dict[str, Any]:
         "compared": [
             compared("apt same-embed in batches", "same weights", "60.18", better=True)
             | {"notes": ["the deadline needs 8.4M tokens a minute, and its rate limit is not known"]},
-            compared("someone other-embed", "same class", "240", better=False) | {"chance": 0.998},
+            compared("someone other-embed", "same class", "240", better=False)
+            | {"chance": 0.998, "parameters": 568_000_000},
         ],
         "lots": [_lot("L4", 8.0, 20, ("us-east-1", "us-west-2")), _lot("H100", 1.0, 1, ("europe-north1",))],
         "totals": {

@@ -16,15 +16,17 @@ from launcher.costs.usage.attribution import MICROSECOND
 from launcher.costs.usage.machine_time import MachineTime
 from launcher.costs.usage.spend import Metered, Spend
 from launcher.money import MICROSECONDS_PER_HOUR, ZERO
+from launcher.planning.saved.saved_alternatives import size_and_quality
 from launcher.planning.saved.saved_plan import SavedPlan
 from pricing.offer import Offer
 
 TOKENS_PER_MILLION = Decimal(1_000_000)
 ZERO_TIME = timedelta(0)
+OTHER_VECTORS = "other vectors"
 API_WORDS = {
     "api": "the same weights",
-    "api of class": "another model of its size class: other vectors",
-    "other api": "another model: other vectors",
+    "api of class": "another model of its size class",
+    "other api": "another model",
 }
 
 
@@ -131,6 +133,8 @@ def _hosted_apis(plan: SavedPlan, tokens: int) -> list[Counterfactual]:
     for api in plan.hosted:
         alike = "api" if api.comparable else "api of class" if api.relation == "same class" else "other api"
         name, words = f"{api.provider} {api.model}", API_WORDS[alike]
+        if not api.comparable:
+            words += f", {OTHER_VECTORS}: {size_and_quality(api.parameters)}"
         usd = api.usd_per_million_tokens * tokens / TOKENS_PER_MILLION
         found.append(Counterfactual(alike, name, usd, f"list price of {api.as_of}, {words}"))
         batch, as_of = api.batch_usd_per_million_tokens, api.batch_as_of or api.as_of

@@ -5,7 +5,7 @@ and P90. The storage of the vectors is paid either way and is in neither side.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import log
 from typing import Literal
@@ -44,6 +44,7 @@ class Comparison:
     better: bool  # this way is expected to cost less
     break_even: Decimal | None = None  # tokens a month from which the fleet is cheaper; None: it never is
     notes: tuple[str, ...] = ()
+    parameters: int | None = None  # of a hosted model; None: not published
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def _as_expected(draws: Draws, usd: UsdSpread) -> Draws:
 
 def _with_api(fleet: _Drawn, api: HostedApi, tokens: Spread) -> Comparison:
     usd = api.least
-    return _compared(
+    found = _compared(
         fleet,
         api.name,
         api.relation,
@@ -152,6 +153,7 @@ def _with_api(fleet: _Drawn, api: HostedApi, tokens: Spread) -> Comparison:
         break_even=break_even(fleet.way.estimate, fleet.p50, tokens.mid, api),
         notes=api.notes,
     )
+    return replace(found, parameters=api.parameters)
 
 
 def _compared(

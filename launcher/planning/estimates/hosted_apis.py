@@ -75,6 +75,11 @@ class HostedApi:
         return self.relation == "same weights"
 
     @property
+    def parameters(self) -> int | None:
+        """Of its model; None: not published."""
+        return hosted_parameters().get(self.hosted.open_model or "")
+
+    @property
     def batched(self) -> bool:
         """Whether batches are the cheaper way, and would be in time."""
         return self.batches_in_time and self.batch_usd is not None and self.batch_usd < self.usd

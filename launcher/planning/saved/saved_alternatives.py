@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from launcher.format import compact
 from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
+
+NO_API = "No hosted API with a known price serves these weights."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,9 @@ class ComparedWay:
         int | None
     )  # from which the fleet is cheaper; None: it never is, or does not apply
     notes: tuple[str, ...]
+    parameters: int | None = (
+        None  # of the model that a hosted API serves; None: not published, or of an earlier version
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +138,13 @@ class HostedOption:
     batch_as_of: date | None = None  # None: as the list price
     batch_source: str | None = None
     notes: tuple[str, ...] = ()  # what does not fit the job, or is not known
+    parameters: int | None = None  # of its model; None: not published, or of an earlier version
+
+
+def size_and_quality(parameters: int | None) -> str:
+    """What is known of another model: its size, where it is published. No one benchmark has been run on all of them."""
+    return (
+        "size and quality unknown"
+        if parameters is None
+        else f"{compact(parameters)} parameters, quality unknown"
+    )

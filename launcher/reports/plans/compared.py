@@ -1,25 +1,26 @@
-"""What was chosen beside other ways to do the work, in sentences: the plan's first lines, and the report's.
+"""What was chosen beside other ways to do the work, in sentences, the same on the screen, the page and in Markdown.
 
-Pure words: knows a saved plan, and no way to show it.
+Like with like: the first is the same weights hosted, or that no API serves them; then this machine or rented ones.
+Another model makes other vectors: it is a note, with its size and quality. Pure words: knows a saved plan, and no way to
+show it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from launcher.format import compact, money
-from launcher.planning.saved.saved_alternatives import ComparedWay, HostedOption
+from launcher.planning.saved.saved_alternatives import NO_API, ComparedWay, HostedOption, size_and_quality
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.plans.steering_lines import is_steered
+from tasks.models.files import HASH_MODEL
 
-RELATIONS = {
-    "same weights": "the same weights",
-    "same class": "another model of its size class: other vectors",
-}
+SAME_WEIGHTS, SAME_CLASS = "same weights", "same class"  # relations of hosted models
 FLEET, STEERED_FLEET = "this fleet", "the steered fleet"
 SURE = 0.995  # a chance beyond is not written as 0 % or 100 %
 MOST_NOTES = 8
 LETTERS = 120  # of a name or a note
+SHORT_LETTERS = 40  # of a name on a screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +32,97 @@ class Sentence:
     notes: tuple[str, ...]
 
 
-def comparisons(plan: SavedPlan) -> tuple[Sentence, ...]:
-    """What was chosen beside each other way, the same weights hosted first."""
+def like_with_like(plan: SavedPlan) -> tuple[Sentence, ...]:
+    """The same weights hosted, or that no API serves them, then this machine or rented ones."""
+    ways = [one for one in plan.compared if one.relation != SAME_CLASS]
+    said = [] if any(one.relation == SAME_WEIGHTS for one in ways) else _without_api(plan)
+    return (*said, *_sentences(plan, ways))
+
+
+def another_model(plan: SavedPlan) -> tuple[Sentence, ...]:
+    """The cheapest hosted model of the same size class, with its size and quality: a note."""
+    alike = any(one.relation != SAME_CLASS for one in plan.compared)
+    ways = [one for one in plan.compared if one.relation == SAME_CLASS]
+    return tuple(_sentences(plan, ways, own_is_said=alike))
+
+
+def short_headlines(plan: SavedPlan) -> tuple[Sentence, ...]:
+    """`like_with_like` for a screen: each way with the two P50, their difference and the chance.
+
+    With the same weights hosted, another way only where it is better.
+    """
+    ways = [one for one in plan.compared if one.relation != SAME_CLASS]
+    hosted = [one for one in ways if one.relation == SAME_WEIGHTS]
+    said = [] if hosted else _without_api(plan)
+    return (*said, *(_short(plan, one) for one in ways if not hosted or one in hosted or one.better))
+
+
+def short_notes(plan: SavedPlan) -> Iterator[str]:
+    """`another_model` for a screen; with the same weights hosted, only what is cheaper than the choice."""
+    hosted = any(one.relation == SAME_WEIGHTS for one in plan.compared)
+    for way in plan.compared:
+        if way.relation == SAME_CLASS and (way.better or not hosted):
+            yield (
+                f"another model of its size class, {_cut(way.name, SHORT_LETTERS)} "
+                f"({size_and_quality(way.parameters)}), costs {money(way.usd)}: "
+                f"{chosen_text(plan)} costs {_difference(way.fleet_p50, way.usd)}, {_chance(way)} "
+                "that it is cheaper"
+            )
+
+
+def _without_api(plan: SavedPlan) -> list[Sentence]:
+    """What is said where nothing is compared with the same weights hosted."""
+    if not plan.hosted or plan.work.model == HASH_MODEL:
+        return []
+    same = [api for api in plan.hosted if api.comparable]
+    if not same:
+        return [Sentence(better=False, text=NO_API, notes=())]
+    api = min(same, key=least)
+    name = _cut(f"{api.provider} {api.model}")
+    text = (
+        f"{name} (the same weights) costs {money(least(api))}; what {chosen_text(plan)} costs is not known."
+    )
+    return [Sentence(better=False, text=text, notes=())]
+
+
+def _sentences(plan: SavedPlan, ways: Sequence[ComparedWay], *, own_is_said: bool = False) -> list[Sentence]:
     chosen = chosen_text(plan)
     storage = storage_usd(plan)
     apart = f", without {money(storage)} of storage" if storage else ""
     bound = sum((usd for k, usd in plan.totals.unpriced.items() if usd and k != "storage"), Decimal(0))
     found: list[Sentence] = []
-    for one in plan.compared:
+    for one in ways:
         middle, high, mean = money(one.fleet_p50), money(one.fleet_p90), money(one.fleet_mean)
-        own = "" if found else f", {chosen} {middle} (P90 {high}, mean {mean}{apart})"  # said once
+        said = own_is_said or found
+        own = "" if said else f", {chosen} {middle} (P90 {high}, mean {mean}{apart})"
         notes = tuple(_cut(note) for note in one.notes[:MOST_NOTES])
         found.append(Sentence(one.better, _text(one, chosen, own, bound), notes))
-    return tuple(found)
+    return found
+
+
+def _short(plan: SavedPlan, way: ComparedWay) -> Sentence:
+    storage = storage_usd(plan)
+    apart = f"; storage of {money(storage)} apart" if storage else ""
+    text = (
+        f"{_verdict(way)}{_cut(way.name, SHORT_LETTERS)}{_related(way)} costs {money(way.usd)}, {chosen_text(plan)} "
+        f"{'at least ' if way.unpriced else ''}{money(way.fleet_p50)} (P90 {money(way.fleet_p90)}): "
+        f"{_difference(way.fleet_p50, way.usd)}, {_chance(way)} that it is cheaper{apart}"
+    )
+    return Sentence(way.better, text, ())
+
+
+def _verdict(way: ComparedWay) -> str:
+    word = "CHEAPER" if way.relation == SAME_CLASS else "BETTER"
+    return f"{word}: " if way.better else "Not clear: " if way.unpriced else f"Not {word.lower()}: "
+
+
+def _related(way: ComparedWay) -> str:
+    """How the model of a hosted API is related, in brackets."""
+    if way.relation == SAME_WEIGHTS:
+        return " (the same weights)"
+    if way.relation == SAME_CLASS:
+        return f" (another model of its size class: {size_and_quality(way.parameters)})"
+    return ""
 
 
 def chosen_text(plan: SavedPlan) -> str:
@@ -58,20 +137,18 @@ def storage_usd(plan: SavedPlan) -> Decimal | None:
     return plan.totals.items.get("storage")
 
 
-def _cut(words: str) -> str:
+def _cut(words: str, letters: int = LETTERS) -> str:
     """The beginning of a name or a note."""
-    return words if len(words) <= LETTERS else f"{words[: LETTERS - 1]}…"
+    return words if len(words) <= letters else f"{words[: letters - 1]}…"
 
 
 def _text(way: ComparedWay, chosen: str, own: str, bound: Decimal) -> str:
     """One way; `own` is what the choice costs, where that was not said yet, `bound` what its unpriced parts may cost."""
-    word = "CHEAPER" if way.relation == "same class" else "BETTER"
-    head = f"{word}: " if way.better else "Not clear: " if way.unpriced else f"Not {word.lower()}: "
-    related = f" ({RELATIONS[way.relation]})" if way.relation in RELATIONS else ""
+    hosted = way.relation in (SAME_WEIGHTS, SAME_CLASS)
     price = money(way.usd)
     if way.usd != way.usd_p90:
         price += f" (P90 {money(way.usd_p90)})"
-    elif way.relation in RELATIONS:
+    elif hosted:
         price += " for certain"
     middle, end = _difference(way.fleet_p50, way.usd), _difference(way.fleet_p90, way.usd_p90)
     more = ""
@@ -80,7 +157,8 @@ def _text(way: ComparedWay, chosen: str, own: str, bound: Decimal) -> str:
         upto = f"up to {money(bound)} " if bound else ""
         more = f"; {chosen} costs {upto}more than that: {items} not priced"
     return (
-        f"{head}{_cut(way.name)}{related} costs {price}{own}: {chosen} costs {middle} at P50, {end} at P90; "
+        f"{_verdict(way)}{_cut(way.name)}{_related(way)} costs {price}{own}: "
+        f"{chosen} costs {middle} at P50, {end} at P90; "
         f"{_chance(way)} that it is cheaper{more}{_break_even(way, chosen)}"
     )
 
@@ -101,7 +179,11 @@ def _chance(way: ComparedWay) -> str:
 
 
 def _break_even(way: ComparedWay, chosen: str) -> str:
-    if not way.better or way.relation not in RELATIONS or chosen not in (FLEET, STEERED_FLEET):
+    if (
+        not way.better
+        or way.relation not in (SAME_WEIGHTS, SAME_CLASS)
+        or chosen not in (FLEET, STEERED_FLEET)
+    ):
         return ""
     if way.break_even_tokens_per_month is None:
         return "; no number of tokens a month makes it cheaper"
@@ -116,13 +198,13 @@ def other_models(plan: SavedPlan) -> Iterator[str]:
     usd = plan.expected_usd.p50
     if usd is None:
         return
-    for relation, words in (("smaller", "a smaller model"), ("unknown", "a model of unpublished size")):
+    for relation, words in (("smaller", "a smaller model"), ("unknown", "another model")):
         found = [api for api in plan.hosted if api.relation == relation and least(api) < usd]
         if found:
             api = min(found, key=least)
             yield (
-                f"{words}, {_cut(f'{api.provider} {api.model}')}, costs {money(least(api))}: "
-                "other vectors, of another quality"
+                f"{words}, {_cut(f'{api.provider} {api.model}')} ({size_and_quality(api.parameters)}), "
+                f"costs {money(least(api))}: other vectors"
             )
 
 

@@ -20,9 +20,11 @@ from launcher.reports.document import CounterfactualRow, ReportDocument, WorkDon
 from launcher.reports.run_facts import fact_rows
 from launcher.reports.steering import hindsight_text
 from launcher.reports.summary import (
+    HOSTED,
     any_dollars,
     compare_figures,
     corpus_facts,
+    hosted_words,
     part_shares,
     plan_error_text,
     start_name,
@@ -31,7 +33,6 @@ from launcher.reports.summary import (
 from launcher.reports.terminal.course import decision_text
 from launcher.reports.terminal.truncation import truncation_line
 
-HOSTED = {"api": "the same weights", "api of class": "another model of its size class"}
 SHOWN_CAUSES = 5  # of the difference between plan and run; the page has all
 SHOWN_FACTS = 4  # about the corpus; the page has all, among the events
 FACT_LINES = (  # the facts of one line each, under the label of the first
@@ -113,27 +114,21 @@ def _waterfall(report: ReportDocument) -> list[RenderableType]:
 
 
 def _instead(report: ReportDocument) -> list[RenderableType]:
-    """The cheapest counterfactual of each group. Hosted APIs come first, and only those that are alike."""
+    """The same weights hosted, the cheapest other way of each kind, and a note on another model."""
+    lines: list[Text] = []
+    words = hosted_words(report)
+    if words is not None:
+        lines.append(Text.assemble(("Hosted  ", "bold"), words.first))
     best: dict[str, CounterfactualRow] = {}
     for one in report.instead:
         best.setdefault(one.group, one)
-    hosted = [best[group] for group in HOSTED if group in best]
-    lines = [Text.assemble(("Hosted  ", "bold"), _beside(one, HOSTED[one.group])) for one in hosted]
-    others = [one for one in best.values() if one.group not in (*HOSTED, "other api")]
+    others = [one for group, one in best.items() if group not in HOSTED]
     if others:
-        words = "; ".join(f"{plain(one.name)} {money(one.usd)}" for one in others)
-        lines.append(Text.assemble(("Instead  ", "bold"), words))
+        each = "; ".join(f"{plain(one.name)} {money(one.usd)}" for one in others)
+        lines.append(Text.assemble(("Instead  ", "bold"), each))
+    if words is not None and words.note is not None:
+        lines.append(Text(f"note: {words.note}", "dim"))
     return [Text(), *lines] if lines else []
-
-
-def _beside(one: CounterfactualRow, alike: str) -> str:
-    """What an API would have asked for the tokens that were done, beside what the run cost."""
-    text = f"{plain(one.name)} ({alike}) {money(one.usd)}"
-    if one.usd_saved is None:
-        return f"{text}; what this run cost is not known in full"
-    if not one.usd_saved:
-        return f"{text}, as this run"
-    return f"{text}: this run cost {money(abs(one.usd_saved))} {'less' if one.usd_saved > 0 else 'more'}"
 
 
 def _work(report: ReportDocument) -> RenderableType:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -228,7 +229,11 @@ def test_plan_writes_no_other_file(desk: Desk) -> None:
 def test_text_starts_with_the_comparison(desk: Desk) -> None:
     status, out, _ = desk.plan(limits="{deadline: 4.5h, machines: 406, spot: never}")
     assert status == 0
-    assert out.startswith("CHEAPER: nebius Qwen/Qwen3-Embedding-8B (another model of its size class")
+    assert out.startswith("No hosted API with a known price serves these weights.")
+    (note,) = re.findall(r"note: CHEAPER: .*?quality unknown\)", " ".join(out.split()))
+    assert note.startswith(
+        "note: CHEAPER: nebius Qwen/Qwen3-Embedding-8B (another model of its size class: 7.6B parameters"
+    )
     assert "$745" in out or "$74" in out
 
 

@@ -51,12 +51,11 @@ from launcher.reports.html.plan_text import (
 )
 from launcher.reports.html.svg.charts import key, parts_bar, pattern_defs
 from launcher.reports.plans import store_costs
-from launcher.reports.plans.compared import Sentence, comparisons
+from launcher.reports.plans.compared import Sentence, another_model, like_with_like
 from launcher.reports.plans.missed_limits import deadline_hours
 from launcher.reports.plans.price_notes import discount_lines, place_price_age, place_price_note
 from launcher.reports.plans.steering_lines import is_steered
 
-OTHER_MODEL = "same class"  # of a hosted model: its size is the same, its vectors are not
 LONG_VERDICT = 100  # letters, from which it is set smaller
 SHOWN_PLACES = 100  # rows that a person still reads; beyond, the page says how many
 
@@ -110,28 +109,19 @@ def _header(plan: SavedPlan, job: Job) -> Markup:
         tag("div", f"embedfleet plan of {short(job.name)}", class_="eyebrow"),
         tag("h1", verdict, class_="long" if len(verdict) > LONG_VERDICT else None),
         *(tag("p", sentence, class_="lede") for sentence in rest),
-        *(tag("p", sentence, class_="note") for sentence in _other_models(plan)),
+        *(tag("p", sentence, class_="note") for sentence in _notes(plan)),
         tag("p", when, class_="note"),
     )
 
 
 def _compared(plan: SavedPlan, *, better: bool) -> list[str]:
     """The same model elsewhere, where that is better than the choice or where it is not, each followed by its notes."""
-    return [
-        text
-        for way, one in zip(plan.compared, comparisons(plan), strict=True)
-        if one.better == better and way.relation != OTHER_MODEL
-        for text in _sentences(one)
-    ]
+    return [text for one in like_with_like(plan) if one.better == better for text in _sentences(one)]
 
 
-def _other_models(plan: SavedPlan) -> list[str]:
-    """Hosted models of the same size class, each with its notes in the same sentence."""
-    return [
-        ". ".join(_sentences(one))
-        for way, one in zip(plan.compared, comparisons(plan), strict=True)
-        if way.relation == OTHER_MODEL
-    ]
+def _notes(plan: SavedPlan) -> list[str]:
+    """Other models that are hosted, each with its notes in the same sentence."""
+    return [*(". ".join(_sentences(one)) for one in another_model(plan))]
 
 
 def _sentences(one: Sentence) -> list[str]:
@@ -149,7 +139,7 @@ def _chosen(plan: SavedPlan) -> list[str]:
     )
     if usd.p50 is None:
         verdict = f"{hours_text(hours.p50)} on {where}; the cost is not known"
-    if any(one.better and one.relation != OTHER_MODEL for one in plan.compared):
+    if any(one.better for one in like_with_like(plan)):
         verdict = f"{'The steered fleet' if is_steered(plan) else 'The fleet chosen'}: {verdict}."
     times = f"{hours_text(hours.p10)} to {hours_text(hours.p90)}"
     dollars = "" if usd.p50 is None else f"{money(usd.p10)} to {money(usd.p90)} and "

@@ -21,7 +21,7 @@ from launcher.reports.html.svg.cost_charts import (
     stacked_chart,
     waterfall_chart,
 )
-from launcher.reports.summary import known_in_part, plan_error_text
+from launcher.reports.summary import HOSTED, hosted_words, known_in_part, plan_error_text
 
 SHOWN_PLACES, SHOWN_COUNTERFACTUALS, SHOWN_LANES = 40, 16, 16  # rows that a person still reads
 GROUPS = {
@@ -33,8 +33,6 @@ GROUPS = {
     "api of class": "hosted, same size class",
     "other api": "hosted, another model",
 }
-
-HOSTED = ("api", "api of class", "other api")  # of these groups
 
 
 def spent_section(report: ReportDocument) -> Section:
@@ -121,14 +119,25 @@ def counterfactuals_section(report: ReportDocument) -> Section:
     if not shown:
         return None
     note = "What the same tokens would have cost, and what the run saved compared with it."
+    said = _hosted(report)
     if report.fleet.places != ("local",):
-        return section("Instead", note, *_counterfactuals(report, shown))
+        return section("Instead", note, *said, *_counterfactuals(report, shown))
     hosted = [one for one in shown if one.group in HOSTED]
     others = [one for one in shown if one.group not in HOSTED]
     content = [*_counterfactuals(report, others)] if others else []
     if hosted:
-        content.append(folded(f"{plural(len(hosted), 'hosted API')}", *_counterfactuals(report, hosted)))
+        content.append(
+            folded(f"{plural(len(hosted), 'hosted API')}", *said, *_counterfactuals(report, hosted))
+        )
     return section("Instead", note, *content)
+
+
+def _hosted(report: ReportDocument) -> list[Markup]:
+    """The run beside hosted APIs in words: like with like, and a note on another model."""
+    words = hosted_words(report)
+    if words is None:
+        return []
+    return [tag("p", words.first), *([tag("p", words.note, class_="note")] if words.note else [])]
 
 
 def _counterfactuals(report: ReportDocument, shown: Sequence[CounterfactualRow]) -> tuple[Markup, Markup]:

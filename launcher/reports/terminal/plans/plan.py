@@ -11,7 +11,7 @@ from launcher.format import count, hours_text, money, plain, size
 from launcher.planning.estimates.past_runs import past_runs_text
 from launcher.planning.saved.saved_plan import MachineGroup, NeededUpload, PlanTotals, QuotaNeed, SavedPlan
 from launcher.reports.plans import store_costs
-from launcher.reports.plans.compared import comparisons, other_models
+from launcher.reports.plans.compared import another_model, like_with_like, other_models
 from launcher.reports.plans.price_notes import discount_lines, old_price_lines, price_age_text
 from launcher.reports.plans.steering_lines import EXPECTED, further_assumptions, is_steered, steering_lines
 from launcher.reports.terminal.plans.plan_tables import (
@@ -64,9 +64,9 @@ def plan_text(plan: SavedPlan) -> RenderableType:
 
 
 def _compared(plan: SavedPlan) -> list[RenderableType]:
-    """The other ways to do the work, first of all; what is better than the choice stands out."""
+    """The same model elsewhere, first of all; what is better than the choice stands out."""
     lines: list[RenderableType] = []
-    for one in comparisons(plan):
+    for one in like_with_like(plan):
         lines.append(Text(plain(one.text), style="bold yellow" if one.better else ""))
         if one.notes:
             lines.append(Text(f"  {plain('; '.join(one.notes))}", style="dim"))
@@ -169,15 +169,10 @@ def _footnotes(plan: SavedPlan) -> Iterator[RenderableType]:
             yield Text(line, style="bold yellow")
     for line in plan.binding:
         yield Text(f"binds: {plain(line)}")
-    quota = [
-        f"{q.gpus:g} x {q.gpu} {q.cloud} {plain(q.region)} {'spot' if q.spot else 'on demand'}{_vcpus(q)}"
-        for q in plan.quota_needed
-    ]
-    if quota:
-        more = f" and {len(quota) - SHOWN_QUOTAS} more" if len(quota) > SHOWN_QUOTAS else ""
-        yield Text(f"quota to ask for: {'; '.join(quota[:SHOWN_QUOTAS])}{more} ({LEAD_TIME})")
-    for line in other_models(plan):
-        yield Text(f"hosted: {plain(line)}", style="dim")
+    yield from _quota(plan)
+    others = ["; ".join((one.text, *one.notes)) for one in another_model(plan)]
+    for line in (*others, *other_models(plan)):
+        yield Text(f"note: {plain(line)}", style="dim")
     for line in store_costs.warnings(plan):
         yield Text(line, style="bold yellow")
     if plan.not_priced:
@@ -186,6 +181,17 @@ def _footnotes(plan: SavedPlan) -> Iterator[RenderableType]:
         yield Text(old, style="bold yellow")
     elif plan.prices_as_of:
         yield Text(f"prices: the oldest of {plan.prices_as_of}; {REFRESH}", style="dim")
+
+
+def _quota(plan: SavedPlan) -> Iterator[Text]:
+    """What the account must be granted, if anything."""
+    quota = [
+        f"{q.gpus:g} x {q.gpu} {q.cloud} {plain(q.region)} {'spot' if q.spot else 'on demand'}{_vcpus(q)}"
+        for q in plan.quota_needed
+    ]
+    if quota:
+        more = f" and {len(quota) - SHOWN_QUOTAS} more" if len(quota) > SHOWN_QUOTAS else ""
+        yield Text(f"quota to ask for: {'; '.join(quota[:SHOWN_QUOTAS])}{more} ({LEAD_TIME})")
 
 
 def upload_lines(upload: NeededUpload, *, chosen: bool) -> Iterator[str]:

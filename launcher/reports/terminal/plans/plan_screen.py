@@ -13,7 +13,7 @@ from rich.text import Text
 from launcher.format import hours_text, least_money, money, plain, plural
 from launcher.planning.saved.saved_alternatives import AlternativeFleet
 from launcher.planning.saved.saved_plan import SavedPlan
-from launcher.reports.plans.compared import RELATIONS, chosen_text, comparisons, other_models, storage_usd
+from launcher.reports.plans.compared import other_models, short_headlines, short_notes
 from launcher.reports.plans.plan_choice import different_alternatives
 from launcher.reports.plans.price_notes import old_price_lines
 from launcher.reports.plans.steering_lines import EXPECTED, is_steered, steering_lines
@@ -39,7 +39,7 @@ SENTENCE = 185  # letters of a sentence: two lines of 100 columns
 FLEET_LETTERS = 42  # of an alternative, so that its figures fit beside it at 80 columns
 WORK_LINES, WARNINGS = 4, 3
 WARNING = "bold yellow"
-SAME_CLASS = "same class"  # of a hosted model: another one, so a note
+HEADLINES, HEADLINE_LETTERS = 2, 230
 
 
 def plan_screen(plan: SavedPlan) -> RenderableType:
@@ -61,23 +61,8 @@ def plan_screen(plan: SavedPlan) -> RenderableType:
 
 def _headline(plan: SavedPlan) -> Iterator[Text]:
     """The same model elsewhere, first of all: hosted, on this machine or rented. What is better stands out."""
-    ways = zip(plan.compared, comparisons(plan), strict=True)
-    like = next(((way, text) for way, text in ways if way.relation != SAME_CLASS), None)
-    if like is None:
-        return
-    way, sentence = like
-    word = "BETTER: " if sentence.better else "Not clear: " if way.unpriced else "Not better: "
-    related = f" ({RELATIONS[way.relation]})" if way.relation in RELATIONS else ""
-    storage = storage_usd(plan)
-    apart = f", both without {money(storage)} of storage" if storage else ""
-    least = "at least " if way.unpriced else ""
-    yield Text(
-        _cut(
-            f"{word}{plain(way.name)}{related} costs {money(way.usd)}, {chosen_text(plan)} {least}{money(way.fleet_p50)} "
-            f"(P90 {money(way.fleet_p90)}){apart}"
-        ),
-        style=WARNING if sentence.better else "",
-    )
+    for one in short_headlines(plan)[:HEADLINES]:
+        yield Text(_cut(plain(one.text), HEADLINE_LETTERS), style=WARNING if one.better else "")
 
 
 def _choice(plan: SavedPlan) -> RenderableType:
@@ -202,9 +187,7 @@ def _notes(plan: SavedPlan) -> Iterator[str]:
     """What loading costs where that is more than embedding, and other models: never more than a note."""
     if dear := dear_load(plan):
         yield f"note: {dear}"
-    for way in plan.compared:
-        if way.relation == SAME_CLASS and way.better:
-            yield f"note: {plain(way.name)} ({RELATIONS[way.relation]}) costs {money(way.usd)}"
+    yield from (f"note: {plain(line)}" for line in short_notes(plan))
     yield from (f"note: {plain(line)}" for line in other_models(plan))
 
 

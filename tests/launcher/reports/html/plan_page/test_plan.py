@@ -134,8 +134,13 @@ def test_first_line_says_what_is_better() -> None:
 
 def test_first_line_is_the_fleet_if_nothing_is_better() -> None:
     plan = sample_plan.plan()
-    plan["lots"], plan["compared"] = plan["lots"][:1], plan["compared"][1:]
+    plan["lots"], plan["compared"], plan["hosted"] = (
+        plan["lots"][:1],
+        plan["compared"][1:],
+        plan["hosted"][1:],
+    )
     first, rest = verdict(plan)
+    assert "No hosted API with a known price serves these weights." in rest
     assert first == "$80.25 and 3 h on 21 machines of 8 x L4, aws us-east-1 and 1 region more, spot"
     assert "between P10 and P90: $60.50 to $131.00 and 2 h 6 min to 5 h 12 min." in rest
     assert "Not clear: someone other-embed" in rest

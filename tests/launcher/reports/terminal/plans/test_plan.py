@@ -18,7 +18,7 @@ def test_same_weights_hosted_come_first() -> None:
     assert text.startswith(
         "BETTER: apt same-embed in batches (the same weights) costs $60.18 for certain, this fleet $80.25 (P90 $131.00,"
     )
-    assert text.index("Not clear: someone other-embed") < text.index("reviews-1a2b3c4d: ")
+    assert text.index("reviews-1a2b3c4d: ") < text.index("note: Not clear: someone other-embed")
 
 
 def test_smaller_models_are_footnotes() -> None:
@@ -26,7 +26,7 @@ def test_smaller_models_are_footnotes() -> None:
     plan["hosted"][1] |= {"relation": "smaller"}
     text = " ".join(lines(plan))
     assert (
-        "hosted: a smaller model, someone small-embed, costs $30.09: other vectors, of another quality"
+        "note: a smaller model, someone small-embed (size and quality unknown), costs $30.09: other vectors"
         in text
     )
     assert "small-embed" not in text[: text.index("reviews-1a2b3c4d: ")]

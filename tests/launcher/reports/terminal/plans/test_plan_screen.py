@@ -79,12 +79,31 @@ def test_the_same_model_is_the_headline_and_another_only_a_note() -> None:
     first, *rest = screen(plan).splitlines()
     assert first.startswith("BETTER: apt same-embed in batches (the same weights) costs $60.18, this fleet")
     (note,) = [line for line in rest if "other-embed" in line]
-    assert note.startswith("note: someone other-embed (another model of its size class: other vectors) costs")
+    assert note.startswith(
+        "note: another model of its size class, someone other-embed (568M parameters, quality"
+    )
 
 
-def test_without_the_same_model_there_is_no_headline() -> None:
+def test_headline_says_the_difference_and_the_chance() -> None:
+    first = " ".join(screen().split("reviews-1a2b3c4d", 1)[0].split())
+    assert first.endswith("$80.25 (P90 $131.00): $20.07 more, a chance of at most 19 % that it is cheaper")
+
+
+def test_without_the_same_model_the_headline_says_so() -> None:
     plan = sample_plan.plan()
-    plan["compared"] = plan["compared"][1:]
+    plan["compared"], plan["hosted"] = plan["compared"][1:], plan["hosted"][1:]
+    first, *rest = screen(plan).splitlines()
+    assert first == "No hosted API with a known price serves these weights."
+    assert any(line.startswith("note: another model of its size class, someone other-embed") for line in rest)
+
+
+def test_hosted_weights_are_named_where_what_was_chosen_has_no_price() -> None:
+    plan = sample_plan.local()
+    plan["compared"], plan["hosted"] = [], sample_plan.plan()["hosted"]
+    assert screen(plan).splitlines()[0] == (
+        "apt same-embed (the same weights) costs $60.18; what this machine costs is not known."
+    )
+    plan["work"]["model"] = "hash"
     assert screen(plan).startswith("reviews-1a2b3c4d: ")
 
 
@@ -124,4 +143,4 @@ def test_figures_of_a_steered_plan_are_those_of_the_steered_run() -> None:
 def test_storage_that_a_comparison_leaves_out_is_named() -> None:
     plan = sample_plan.steered()
     plan["totals"]["items"]["storage"] = "1.25"
-    assert "both without $1.25 of storage" in screen(plan).replace("\n", " ")
+    assert "cheaper; storage of $1.25 apart" in screen(plan).replace("\n", " ")
