@@ -14,6 +14,8 @@ from tasks.formats.ids import id_text
 from tasks.protocol.csv_format import CsvFormat
 
 MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarantined and not held in memory
+# What bytes that are not UTF-8 are decoded to. A JSON escape of one of these is taken for such a byte.
+ESCAPED_BYTES = frozenset(map(chr, range(0xDC80, 0xDD00)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,11 @@ def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns
     kept = tuple(_kept(field_of(record, column, file)) for column in columns.keep) if reason is None else ()
     if any(len(value or "") > MAX_TEXT_BYTES for value in kept):
         reason = f"over-long: a column to keep has more than {MAX_TEXT_BYTES:,} characters"
-    if reason is None and _encodable(name):
+    bad_name = _not_unicode(name, "id")
+    reason = reason or bad_name
+    if reason is None:
         return Document(id=name, text=text, file=file, position=position, kept=kept)
-    return BadRow(file, position, reason or "invalid UTF-8 in the id", name if _encodable(name) else None)
+    return BadRow(file, position, reason, name if bad_name is None else None)
 
 
 def _kept(value: Any) -> str | None:
@@ -140,15 +144,19 @@ def _fault(text: Any, column: str) -> str | None:
         return "no text: it is empty or blank"
     if len(text) > MAX_TEXT_BYTES:
         return f"over-long: {len(text):,} characters, at most {MAX_TEXT_BYTES:,}"
-    return None if _encodable(text) else "invalid UTF-8 in the text"
+    return _not_unicode(text, "text")
 
 
-def _encodable(text: str) -> bool:
+def _not_unicode(text: str, what: str) -> str | None:
+    """Why a string is no Unicode: bytes that are not UTF-8, or half of a surrogate pair, as JSON can escape it."""
     try:
         text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    except UnicodeEncodeError as error:
+        found = text[error.start]
+        if found in ESCAPED_BYTES:
+            return f"invalid UTF-8 in the {what}"
+        return f"half of a surrogate pair, \\u{ord(found):04x}, in the {what}"
+    return None
 
 
 def _shown(value: Any) -> str:

@@ -11,7 +11,6 @@ from launcher.jobs.job import CorpusSource
 from tasks.formats.documents.document_rows import PATH, TITLE
 from tasks.formats.fields import partition_values
 from tasks.formats.rows import Columns
-from tasks.protocol.shard import WHOLE_FILES
 
 
 def check_columns(listing: Listing, columns: Columns) -> None:
@@ -21,18 +20,22 @@ def check_columns(listing: Listing, columns: Columns) -> None:
         Problem: the job names an id, or keeps a column, that documents do not have.
     """
     files = [file for file in listing.files if file.bytes]
-    if any(file.kind not in WHOLE_FILES for file in files):
+    if any(file.kind not in WITHOUT_COLUMNS for file in files):
         return
-    known = [columns.text, PATH, TITLE, *(name for file in files[:1] for name in partition_values(file.path))]
-    if columns.id not in (None, PATH):
+    lines = any(file.kind == "text" for file in files)
+    each = "line" if lines else "file"
+    known = [columns.text, *([] if lines else [PATH, TITLE])]
+    known += [name for file in files[:1] for name in partition_values(file.path)]
+    if columns.id not in ((None,) if lines else (None, PATH)):
+        ids = "its path below corpus.path" + (" and its position" if lines else "")
         raise Problem(
-            f"corpus.id is {columns.id!r}, and each file of this corpus is one document without columns",
-            hint="leave corpus.id out: the id of such a document is its path below corpus.path",
+            f"corpus.id is {columns.id!r}, and each {each} of this corpus is one document without columns",
+            hint=f"leave corpus.id out: the id of such a document is {ids}",
         )
     for name in columns.keep:
         if name not in known:
             raise Problem(
-                f"output.keep names {name!r}, and each file of this corpus is one document without such a column",
+                f"output.keep names {name!r}, and each {each} of this corpus is one document without such a column",
                 hint=f"keep some of {', '.join(dict.fromkeys(known))}",
             )
 

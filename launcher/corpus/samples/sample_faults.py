@@ -32,6 +32,8 @@ _HINTS = {
     NO_ID: f"set corpus.id to {WHAT_IT_IS['corpus.id']}{WITHOUT_ID}",
     "(OCR)": "recognise the text of scanned files first, as by ocrmypdf",
     "encrypted": "save the file without its password, or move it away",
+    "surrogate pair": "a writer cut a character in two: write the file again, or replace such escapes",
+    "two values of": "write each key once in a record",
     "JSON": "write one JSON object in each line, or set corpus.format",
 }
 

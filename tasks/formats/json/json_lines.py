@@ -19,7 +19,34 @@ def row_of_json(text: str, file: str, position: int, columns: Columns, what: str
         return BadRow(file, position, f"broken JSON {what}: {error}")
     if not isinstance(found, dict):
         return BadRow(file, position, f"not a JSON object: {type(found).__name__}")
+    if name := _repeated_key(text, columns):
+        return BadRow(file, position, f"two values of {name!r} in one {what}: which is meant is not known")
     return row_of_record(cast("dict[str, Any]", found), file, position, columns, what)
+
+
+class _Pairs(dict[str, Any]):
+    """An object that knows which of its keys came with two values that differ."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.differing = {key for key, value in pairs if self[key] != value}
+
+
+def _repeated_key(text: str, columns: Columns) -> str | None:
+    """The first column whose key an object has twice with other values: `json` would take the last one."""
+    parts = {part for name in columns.names for part in (name, *name.split("."))}
+    if not any(text.count(json.dumps(part, ensure_ascii=False)) > 1 for part in parts):
+        return None
+    record: Any = json.loads(text, object_pairs_hook=_Pairs)
+    for name in columns.names:
+        inside = record
+        for part in [name] if name in record else name.split("."):
+            if not isinstance(inside, _Pairs):
+                break
+            if part in inside.differing:
+                return name
+            inside = inside.get(part)
+    return None
 
 
 def row_of_record(

@@ -203,7 +203,9 @@ def test_a_blank_text_is_bad(tmp_path: Path, text: str) -> None:
 
 def test_a_lone_surrogate_is_no_text(tmp_path: Path) -> None:
     line = rb'{"id": "a", "text": "half \ud83d"}'
-    assert only(tmp_path, line) == BadRow("part.jsonl", 0, "invalid UTF-8 in the text", "a")
+    assert only(tmp_path, line) == BadRow(
+        "part.jsonl", 0, r"half of a surrogate pair, \ud83d, in the text", "a"
+    )
 
 
 def test_a_surrogate_pair_is_a_text(tmp_path: Path) -> None:
@@ -214,7 +216,9 @@ def test_a_surrogate_pair_is_a_text(tmp_path: Path) -> None:
 
 def test_a_lone_surrogate_is_no_id(tmp_path: Path) -> None:
     line = rb'{"id": "\ud83d", "text": "one"}'
-    assert only(tmp_path, line) == BadRow("part.jsonl", 0, "invalid UTF-8 in the id", None)
+    assert only(tmp_path, line) == BadRow(
+        "part.jsonl", 0, r"half of a surrogate pair, \ud83d, in the id", None
+    )
 
 
 def test_a_line_that_is_not_utf8_is_bad(tmp_path: Path) -> None:

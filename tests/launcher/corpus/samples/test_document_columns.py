@@ -83,3 +83,18 @@ def test_how_documents_are_read_is_said(
         (tmp_path / name).write_text("x")
     listing = find_files(".", tmp_path, unit=source.unit, text_named=not source.text_by_default)
     assert document_note(listing, source) == said
+
+
+def test_lines_have_their_text_and_no_id(tmp_path: Path) -> None:
+    (tmp_path / "lang=en").mkdir()
+    (tmp_path / "lang=en" / "a.txt").write_text("one\ntwo\n")
+    listing = find_files(".", tmp_path, unit="line")
+    check_columns(listing, Columns("text", None, keep=("text", "lang")))
+    for name in ("uid", "path"):
+        with pytest.raises(
+            Problem, match="each line of this corpus is one document without columns"
+        ) as error:
+            check_columns(listing, Columns("text", name))
+        assert error.value.hint.endswith("its path below corpus.path and its position")
+    with pytest.raises(Problem, match=r"output\.keep names 'title', and each line"):
+        check_columns(listing, Columns("text", None, keep=("title",)))
