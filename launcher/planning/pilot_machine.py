@@ -28,14 +28,16 @@ class PilotMachine:
 def pilot_machine(plan: SavedPlan) -> PilotMachine:
     """The machine for a plan's pilot: in the cloud of its cheapest machine on demand, where SkyPilot chooses the region.
 
-    On Slurm in that machine's own partition, which no preemption reaches.
+    Clouds of which a small machine is known come first: others may rent nothing but GPUs. On Slurm in that machine's own
+    partition, which no preemption reaches.
 
     Raises:
         ValueError: the plan rents nothing.
     """
     kinds = plan.steering.envelope.kinds if plan.steering is not None else ()
-    kind = next((kind for kind in kinds if not kind.spot), None)
-    if kind is not None:
+    rented = sorted((kind for kind in kinds if not kind.spot), key=lambda kind: not _has_machine(kind.cloud))
+    if rented:
+        kind = rented[0]
         cloud, region, zone = kind.cloud, kind.region, kind.zone
     else:
         group = next(group for group in plan.lots if not group.spot or group is plan.lots[-1])
@@ -51,3 +53,8 @@ def pilot_machine_in(cloud: str) -> PilotMachine:
     if found is None:
         return PilotMachine(Place(cloud, ""))
     return PilotMachine(Place(cloud, "", None, found.instance_type, found.usd_per_hour))
+
+
+def _has_machine(cloud: str) -> bool:
+    """Whether a machine for a pilot is known on a cloud."""
+    return cloud in CLOUDS_WITHOUT_SPOT or provisioning.pilot_machine(cloud) is not None

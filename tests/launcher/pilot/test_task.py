@@ -75,6 +75,18 @@ def test_pilot_is_on_demand_in_the_cloud_of_the_safety_net() -> None:
     assert "spot" not in pilot_task(SPEC)["resources"]
 
 
+def test_pilot_is_in_a_cloud_of_which_a_small_machine_is_known() -> None:
+    """The cheapest machine on demand is on a cloud that may rent nothing but GPUs."""
+    body = sample_plan.steered()
+    kinds = body["steering"]["envelope"]["kinds"]
+    net = next(kind for kind in kinds if not kind["spot"])
+    kinds.insert(0, net | {"cloud": "hyperbolic", "region": "us", "zone": None})
+    assert pilot_machine(sample_plan.saved(**body)).place.cloud == "aws"
+    for kind in kinds:
+        kind["cloud"] = "hyperbolic"
+    assert pilot_machine(sample_plan.saved(**body)).place.cloud == "hyperbolic"
+
+
 def test_pilot_on_slurm_is_in_the_partition_of_the_safety_net() -> None:
     body = sample_plan.steered()
     for kind in body["steering"]["envelope"]["kinds"]:
