@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 
-from launcher.cli.streams import note_document, writing_output
+from launcher.cli.streams import note_document, wrapped_for, writing_output
 from launcher.documents.encode import json_pieces, json_value
 from tasks.printable import plain_lines
 
@@ -80,9 +80,9 @@ class _PlainConsole(Console):
 
 
 def say(text: str) -> None:
-    """Print one line about what is being done, to stderr."""
+    """Print one line about what is being done, to stderr; on a terminal it breaks between words."""
     with contextlib.suppress(BrokenPipeError):  # a reader that closes our stderr must not end the work
-        print(plain_lines(text), file=sys.stderr, flush=True)  # noqa: T201 - the edge
+        print(wrapped_for(sys.stderr, plain_lines(text)), file=sys.stderr, flush=True)  # noqa: T201 - the edge
 
 
 def follow(bodies: Iterable[Document], render: Callable[[Document], Any], *, as_json: bool) -> None:

@@ -25,6 +25,7 @@ from launcher.cli.streams import (
     prepare_streams,
     print_error,
     unwritten,
+    wrapped_for,
 )
 from launcher.errors import Interrupted, NothingNew, Problem, Usage
 from tasks.printable import plain
@@ -198,7 +199,7 @@ def _print_error(problem: Problem) -> None:
 def _print_last(text: str) -> None:
     """Print the last words of a command to stderr, which may be closed."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr)  # noqa: T201 - this is the edge
+        print(wrapped_for(sys.stderr, text), file=sys.stderr)  # noqa: T201 - this is the edge
 
 
 def command_of(command: str) -> Handler:

@@ -7,7 +7,9 @@ import codecs
 import contextlib
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Generator
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -30,6 +32,7 @@ ASCII_OF = {
     "\N{LEFT SINGLE QUOTATION MARK}": "'",
     "\N{RIGHT SINGLE QUOTATION MARK}": "'",
 }
+LEAST_COLUMNS = 40  # of a terminal for which lines are broken
 ERROR_SCHEMA = "embedfleet/error/1"
 ERRORS = "embedfleet-nearest"  # the name of our handler of characters that an encoding lacks
 
@@ -125,3 +128,16 @@ def _nearest(error: UnicodeError) -> tuple[str, int]:
         raise error
     first = error.object[error.start]
     return ASCII_OF.get(first) or first.encode("unicode_escape").decode(), error.start + 1
+
+
+def wrapped_for(stream: TextIO, text: str) -> str:
+    """Lines broken between words where the stream is a terminal, which itself breaks them anywhere."""
+    if not stream.isatty():
+        return text
+    columns = max(LEAST_COLUMNS, shutil.get_terminal_size().columns)
+    return "\n".join(
+        line
+        if len(line) <= columns
+        else textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )

@@ -11,7 +11,7 @@ from typing import Any
 from launcher.costs.analysis.counterfactuals import OTHER_VECTORS
 from launcher.costs.analysis.plan_accuracy import PlanError
 from launcher.costs.usage.spend import PARTS, Part
-from launcher.format import count, duration, hours_text, money, percent, plain, rate, relative_change
+from launcher.format import count, duration, hours_text, money, percent, plain, plural, rate, relative_change
 from launcher.ledger.records import CORPUS_EVENT
 from launcher.planning.saved.saved_alternatives import NO_API
 from launcher.reports.document import CounterfactualRow, ReportDocument
@@ -180,6 +180,14 @@ def plan_error_text(error: PlanError | None) -> str:
 
 def _more(share: float) -> str:
     return f"{percent(abs(share), 1)} {'less' if share < 0 else 'more'}"
+
+
+def machines_text(report: ReportDocument) -> str:
+    """How many machines worked; on this machine each worker has a life of its own in the document."""
+    names = {one.name for one in report.machines}
+    if names and all(one.place == "local" for one in report.machines):
+        return f"this machine, {plural(len(names), 'worker')}"
+    return plural(len(names), "machine")
 
 
 def hosted_words(report: ReportDocument) -> HostedWords | None:

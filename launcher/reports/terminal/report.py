@@ -25,6 +25,7 @@ from launcher.reports.summary import (
     compare_figures,
     corpus_facts,
     hosted_words,
+    machines_text,
     part_shares,
     plan_error_text,
     start_name,
@@ -135,7 +136,7 @@ def _work(report: ReportDocument) -> RenderableType:
     work = report.work
     facts = [
         f"{count(work.shards_done)} of {plural(work.shards, 'shard')}",
-        plural(len({m.name for m in report.machines}), "machine"),
+        machines_text(report),
         *([f"{count(len(report.preemptions))} taken away"] if report.preemptions else []),
         f"{plural(len(report.lost), 'lease')} lost",
         f"{plural(work.tokens_cut, 'token')} cut",

@@ -4,13 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
 from launcher.cli.options.commands import COMMANDS
-from launcher.cli.streams import flush_streams, prepare_streams
+from launcher.cli.streams import flush_streams, prepare_streams, wrapped_for
 from tests.support.cli_runs import COMMAND, environment, in_process, records, write_job
 from tests.support.runs import write_jsonl
 
@@ -166,3 +166,19 @@ def test_output_that_cannot_be_written_is_an_error(finished: Path) -> None:
     said = shell("$E status >/dev/full; echo $?", finished)
     assert said.stdout == "1\n"
     assert said.stderr.startswith("Error: cannot write the output: No space left on device\nTry: ")
+
+
+class Terminal(StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_long_lines_break_between_words_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    text = "Error: " + "a message of many words " * 4 + "\nTry: /a/path/that/is/" + "long/" * 12
+    lines = wrapped_for(Terminal(), text).splitlines()
+    assert [word for line in lines for word in line.split()] == text.split()
+    assert all(len(line) <= 50 or " " not in line for line in lines)
+    assert wrapped_for(StringIO(), text) == text

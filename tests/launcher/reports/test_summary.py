@@ -6,6 +6,7 @@ from launcher.reports.document import ReportEvent
 from launcher.reports.summary import (
     compare_figures,
     corpus_facts,
+    machines_text,
     part_shares,
     plan_error_text,
     total_dollars,
@@ -57,3 +58,11 @@ def test_what_is_odd_about_the_corpus_is_named_once() -> None:
     sample = sample_report.document()
     told = ReportEvent(sample.created, CORPUS_EVENT, "ids are not unique")
     assert corpus_facts(replace(sample, events=(told, told, *sample.events))) == ("ids are not unique",)
+
+
+def test_workers_of_this_machine_are_not_called_machines() -> None:
+    document = sample_report.document()
+    here = tuple(replace(one, place="local") for one in document.machines)
+    assert machines_text(document) == "2 machines"
+    assert machines_text(replace(document, machines=here)) == "this machine, 2 workers"
+    assert machines_text(replace(document, machines=())) == "0 machines"

@@ -56,6 +56,9 @@ from launcher.reports.plans.missed_limits import deadline_hours
 from launcher.reports.plans.price_notes import discount_lines, place_price_age, place_price_note
 from launcher.reports.plans.steering_lines import is_steered
 
+HOUR_PRICE = (
+    "Set local.usd_per_hour in the job file to what an hour of this machine costs you: it is not known."
+)
 LONG_VERDICT = 100  # letters, from which it is set smaller
 SHOWN_PLACES = 100  # rows that a person still reads; beyond, the page says how many
 
@@ -265,6 +268,9 @@ def _items(plan: SavedPlan) -> Section:
     note = f"Not in the total, for no price is known: {', '.join(missing)}." if missing else ""
     bar = [parts_bar("Dollars by item", pieces)] if total else []
     title = "What the static fleet costs" if is_steered(plan) else "What it costs"
+    if usd is None and not total:  # a column of question marks
+        here = is_local(plan.lots[0])
+        return section(title, note, tag("p", HOUR_PRICE) if here else "")
     return section(title, note, *bar, table("Items", ("", "Dollars", "Share"), rows, wide={0}))
 
 

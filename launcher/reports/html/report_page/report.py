@@ -35,7 +35,7 @@ from launcher.reports.html.elements import (
 from launcher.reports.html.report_page import report_costs, report_machines, report_steering, report_texts
 from launcher.reports.html.svg.charts import both_widths, key, line_chart, parts_bar, pattern_defs
 from launcher.reports.run_facts import fact_rows
-from launcher.reports.summary import any_dollars, compare_figures, part_shares, total_dollars
+from launcher.reports.summary import any_dollars, compare_figures, machines_text, part_shares, total_dollars
 
 SHOWN_EVENTS = 200  # rows that a person still reads; beyond, the page says how many
 
@@ -81,10 +81,9 @@ def _header(report: ReportDocument) -> Markup:
 def _lede(report: ReportDocument) -> str:
     """The run in two or three sentences."""
     work, seconds, actual = report.work, report.spend.seconds, report.actual
-    machines = len({m.name for m in report.machines})
     sentences = (
         f"{plural(work.documents, 'document')} became {plural(work.chunks, 'vector')} in "
-        f"{hours_text(actual.hours)} on {plural(machines, 'machine')}"
+        f"{hours_text(actual.hours)} on {machines_text(report)}"
     )
     sentences += "; the cost is not known." if actual.usd is None else f" for {money(actual.usd)}."
     if seconds.total:

@@ -269,3 +269,10 @@ def test_lengths_of_the_sample_are_drawn_with_the_cut() -> None:
 def test_hosted_apis_are_folded_away_on_a_plan_for_this_machine() -> None:
     assert "<summary>2 hosted APIs</summary>" in plan_page(sample_plan.saved_local(), "")
     assert "<summary>" not in plan_page(sample_plan.saved(), "")
+
+
+def test_costs_of_which_none_is_known_are_no_column_of_question_marks() -> None:
+    html = page(sample_plan.local())
+    costs = html[html.index("<h2>What it costs</h2>") :].split("</section>")[0]
+    assert "Set local.usd_per_hour in the job file" in costs
+    assert "<table" not in costs
