@@ -22,6 +22,10 @@ class EngineUnavailable(Problem):
     """The chosen engine cannot run on this machine."""
 
 
+class OutsideModel(ValueError):  # noqa: N818 - a fact about the piece
+    """A piece has a token or a position that the model has no number for."""
+
+
 class OtherVectors(BadModel):
     """This engine does not give the model's vectors; another engine does."""
 

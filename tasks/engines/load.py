@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.engines.base import Encoder, EngineUnavailable, plain_piece
+from tasks.engines.base import Encoder, EngineUnavailable, OutsideModel, plain_piece
 from tasks.models.describe import describe
 from tasks.models.description import ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel
@@ -179,7 +179,7 @@ def _warm_up(encoder: Encoder, model: str, longest: int) -> None:
     """Embed three pieces: the first calls compile and allocate, which is cold start and not work.
 
     Raises:
-        BadModel: a plain word has no finite vector, so no text would have one.
+        BadModel: a plain word has no finite vector, or is none to the model, so no text would have one.
     """
     most = min(longest, WARM_UP_TOKENS) + 1 - len(plain_piece(encoder))
     if most < 1:
@@ -187,7 +187,13 @@ def _warm_up(encoder: Encoder, model: str, longest: int) -> None:
             f"texts of {longest} tokens leave no room for a text beside the prompt and special tokens",
             hint="raise `truncate` or `chunk.tokens`, or shorten the prompt",
         )
-    found = encoder.encode([plain_piece(encoder, n) for n in (1, most // 4, most) if n > 0])
+    try:
+        found = encoder.encode([plain_piece(encoder, n) for n in (1, most // 4, most) if n > 0])
+    except OutsideModel as error:
+        raise BadModel(
+            f"{model} and its tokenizer do not fit: a plain word has {error}",
+            hint="the tokenizer is of another model: download the folder again, or name another model",
+        ) from error
     if not np.isfinite(found).all():
         raise BadModel(
             f"{model} gives no finite vector for a plain word, computed in {encoder.dtype} by {encoder.name}",

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import transformers
 
-from tasks.engines.base import Vectors
+from tasks.engines.base import OutsideModel, Vectors
 from tasks.engines.batches.batching import batches
 from tasks.engines.precision import compute_dtype
 from tasks.engines.transformer.layers import load_layers
@@ -116,12 +116,16 @@ class TorchEncoder:
         return states, lengths
 
     def check(self, ids: "np.ndarray[Any, np.dtype[np.int64]]", longest: int) -> None:
-        """Refuse tokens that would read past a table: on a GPU that breaks the process, not the batch."""
+        """Refuse tokens that would read past a table: on a GPU that breaks the process, not the batch.
+
+        Raises:
+            OutsideModel: there are such.
+        """
         if self.positions is not None and longest > self.positions:
-            raise ValueError(f"{longest:,} tokens, and the model has {self.positions:,} positions")
+            raise OutsideModel(f"{longest:,} tokens, and the model has {self.positions:,} positions")
         largest = int(ids.max())
         if largest >= self.vocabulary:
-            raise ValueError(f"the token {largest:,}, and the model knows {self.vocabulary:,}")
+            raise OutsideModel(f"the token {largest:,}, and the model knows {self.vocabulary:,}")
 
     @torch.inference_mode()
     def _probe(self, model: ModelDescription) -> torch.Tensor:

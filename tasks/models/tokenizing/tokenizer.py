@@ -20,6 +20,7 @@ from tasks.models.text_settings import read_card, tokenizer_settings
 from tasks.models.tokenizing.slow_tokenizer import converted
 from tasks.models.tokenizing.word_cache import word_cache
 
+UNKNOWN_CHARACTERS = "\U000f0000 \ufdd0 a\ue000b"  # that Unicode gives no meaning
 WORD = re.compile(r"\w+|[^\w\s]")
 # Types whose tokenizer class, in transformers, takes lower-casing from its settings and not from tokenizer.json.
 BERT_KINDS = (
@@ -77,9 +78,24 @@ class ModelTokenizer:
         self.tokenizer.encode_special_tokens = self.settings.get("split_special_tokens") is True
         if described.text.lower_case:
             _lower_case(self.tokenizer)
+        self._check_reads_all(described.model)
         self._words = word_cache(self.tokenizer)
         self.prefix_ids, suffix = self._edges(described.model)
         self.suffix_ids = suffix or self._end()
+
+    def _check_reads_all(self, model: str) -> None:
+        """Check that characters which no vocabulary has are read, too: a text with them would end a run.
+
+        Raises:
+            BadModel: they are not: such as where the token for unknown ones is missing.
+        """
+        try:
+            self.tokenizer.encode(UNKNOWN_CHARACTERS)
+        except Exception as error:  # tokenizers (Rust) raises a bare Exception
+            raise BadModel(
+                f"the tokenizer of {model} cannot read every text: {error}",
+                hint="name a model whose tokenizer is whole",
+            ) from error
 
     def _edges(self, model: str) -> tuple[list[int], list[int]]:
         """The special tokens before and after a text."""

@@ -10,9 +10,11 @@ if importlib.util.find_spec("torch") is None:
     pytest.skip("torch is not installed", allow_module_level=True)
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from tasks.engines.agreement import check_agreement
 from tasks.engines.checks.isolate_failures import encode_isolating_failures
+from tasks.engines.load import load_encoder
 from tasks.engines.torch_engine import TorchEncoder
 from tasks.engines.transformer.layers import load_layers
 from tasks.models.describe import describe
@@ -92,3 +94,19 @@ def test_an_activation_works_on_any_vector_or_is_refused(name: str, tmp_path: Pa
     layers = load_layers(described, 64)
     assert layers(torch.randn(3, 64)).shape == (3, 64)
     assert sum(weight.numel() for weight in layers.parameters()) == 64 * 64 + 64
+
+
+def test_a_tokenizer_of_another_model_is_refused_at_load(tmp_path: Path) -> None:
+    layouts.LAYOUTS["limit_above_positions"].build(tmp_path / "model")
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    (name,) = [one for one in weights if one.endswith("word_embeddings.weight")]
+    save_file(
+        weights | {name: weights[name][:5].clone()},
+        tmp_path / "model" / "model.safetensors",
+        {"format": "pt"},
+    )
+    edit_json(tmp_path / "model" / "config.json", vocab_size=5)
+    with pytest.raises(
+        BadModel, match=r"its tokenizer do not fit: a plain word has the token .*, and the model knows 5"
+    ):
+        load_encoder("torch", str(tmp_path / "model"), dtype="float32")

@@ -267,3 +267,13 @@ def test_a_decoder_whose_folder_says_so_ends_every_piece_with_its_last_token(tmp
     settings = {"add_eos_token": True, "eos_token": {"content": "<end>"}}
     folder = folder_of(tmp_path, {"config.json": {}, "tokenizer_config.json": settings})
     assert split_texts(load_tokenizer(folder), ["a fine book"], ChunkSpec(3))[0].ids == ([0, 1, 3],)
+
+
+def test_a_tokenizer_that_fails_on_unknown_characters_is_refused(minilm: str, tmp_path: Path) -> None:
+    for path in Path(minilm).glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    found = json.loads((tmp_path / "tokenizer.json").read_text())
+    found["model"]["unk_token"] = "<unknown>"  # the vocabulary has none
+    (tmp_path / "tokenizer.json").write_text(json.dumps(found))
+    with pytest.raises(BadModel, match="cannot read every text: "):
+        load_tokenizer(str(tmp_path))
