@@ -8,7 +8,7 @@ pgvector_tables: the statements of pgvector's tables and indexes.
 lance: Lance datasets, the format of LanceDB: fragments, and one commit.
 lance_index: its indexes of ids and vectors.
 lance_errors: its errors, and commits that are tried again.
-behind_alias: what stores have in common whose collections have an alias.
+behind_alias: what stores do alike whose collections have an alias: Milvus, Qdrant, RediSearch, search engines, Weaviate.
 milvus: Milvus, by upsert into a collection behind an alias.
 qdrant: Qdrant, by upsert into a collection behind an alias.
 redisearch: Redis or Valkey with RediSearch, a hash a row, an index behind an alias.

@@ -4,96 +4,163 @@ The name that a target gives is an alias; the collection behind it has another n
 collection to which the alias moves. Each collection holds a record of what it holds.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
 
 from launcher.errors import Problem
+from launcher.loading.backpressure import Limits, Throttle, Write
 from launcher.loading.contents import Contents, check_takes_place, resumed
-from launcher.loading.vector_store import Schema
+from launcher.loading.vector_store import Guarantee, Rows, Schema
+from launcher.sinks.index import IndexSpec
 
 
-class Collections(Protocol):
-    """The collections of a server, as one target sees them. Errors are those of the client."""
+class BehindAlias(ABC):
+    """A vector store with aliases: what all of them do alike. A subclass speaks to the server.
 
+    `serving` to `drop` raise the errors of the client, which `problems` makes problems of two lines.
+    """
+
+    guarantee: Guarantee = "idempotent"
+    noun: ClassVar[str] = "collection"
+
+    def __init__(self, name: str) -> None:
+        self._name = name  # the alias
+        self._real: str | None = None  # the name of the collection behind it, or of the one that is loaded
+        self._schema: Schema | None = None
+        self._index = IndexSpec()
+        self._throttle: Throttle | None = None
+
+    # --- of one server
+
+    @abstractmethod
+    def problems(self) -> AbstractContextManager[None]:
+        """Errors of the client as problems."""
+
+    @abstractmethod
     def serving(self) -> str | None:
         """The collection behind the alias; where a collection has the alias's own name, that."""
-        ...
 
+    @abstractmethod
     def mine(self) -> Sequence[str]:
         """The collections that were made for this alias."""
-        ...
 
+    @abstractmethod
     def record(self, name: str) -> Contents | None:
         """What a collection says that it holds; None: nothing of ours."""
-        ...
 
+    @abstractmethod
     def say(self, name: str, contents: Contents) -> None:
         """Change what a collection says."""
-        ...
 
+    @abstractmethod
     def create(self, contents: Contents, *, replace: bool) -> str:
         """Make a collection, with its alias unless it replaces another; that of a loader which came first counts."""
-        ...
 
+    @abstractmethod
     def move(self, name: str, before: str | None) -> None:
         """Point the alias at a collection, away from another."""
-        ...
 
+    @abstractmethod
     def drop(self, name: str) -> None:
         """Delete a collection."""
-        ...
 
+    # --- of a vector store
 
-def serving(store: Collections, alias: str, noun: str = "collection") -> tuple[str, Contents] | None:
-    """The collection behind an alias, and what it says; None: there is none.
+    def contents(self) -> Contents | None:
+        """What the collection behind the alias says.
 
-    Raises:
-        Problem: the name is that of a collection, and no alias of ours.
-    """
-    real = store.serving()
-    if real is None:
-        return None
-    held = store.record(real)
-    if held is None or real == alias:
-        raise Problem(
-            f"the {noun} {alias} is there, and embedfleet did not make it",
-            hint="name another one: rows are not mixed into those of others",
-        )
-    return real, held
+        Raises:
+            Problem: the name is that of a collection, and no alias of ours.
+        """
+        with self.problems():
+            real = self.serving()
+            if real is None:
+                return None
+            held = self.record(real)
+            if held is None or real == self._name:
+                raise Problem(
+                    f"the {self.noun} {self._name} is there, and embedfleet did not make it",
+                    hint="name another one: rows are not mixed into those of others",
+                )
+            self._real = real
+            return held
 
+    def loaded(self, contents: Contents) -> frozenset[str] | None:
+        """It keeps no ledger: receipts in the output path count."""
+        del contents
 
-def prepare(store: Collections, contents: Contents, *, replace: bool) -> tuple[str, Contents]:
-    """The collection to load into, made or gone on with, and what it says from now on."""
-    current = store.serving()
-    real = _unfinished(store, contents, current) if replace else current
-    if real is None:
-        real = store.create(contents, replace=replace)
-    have = store.record(real)
-    now = contents if have is None else resumed(have, contents)
-    if have != now:
-        store.say(real, now)
-    return real, now
+    # --- for subclasses
 
+    def begin(
+        self, contents: Contents, schema: Schema, index: IndexSpec, limits: Limits, *, replace: bool
+    ) -> Contents:
+        """Make the collection to load into, or go on with it; returns what it says from now on."""
+        self._schema, self._index, self._throttle = schema, index, Throttle(limits)
+        with self.problems():
+            current = self.serving()
+            real = self._unfinished(contents, current) if replace else current
+            if real is None:
+                real = self.create(contents, replace=replace)
+            self._real = real
+            have = self.record(real)
+            now = contents if have is None else resumed(have, contents)
+            if have != now:
+                self.say(real, now)
+            return now
 
-def take_place(store: Collections, name: str, contents: Contents) -> str | None:
-    """Say that a collection is complete, and move the alias to it where it replaces another.
+    def send(self, batches: Iterable[Rows], request: Write) -> Mapping[str, Any]:
+        """Send all rows; returns what `write` does."""
+        assert self._throttle is not None, "prepare comes first"
+        with self.problems():
+            return self._throttle.send_all(batches, request)
 
-    Returns the one that served, which is kept; those before it are dropped.
+    def collection(self) -> str:
+        """The name of the collection that is loaded, else of the one that serves."""
+        if self._real is None:
+            self._real = self.serving() or self._name
+        return self._real
 
-    Raises:
-        Problem: another load has taken that place since this one began.
-    """
-    before = store.serving()
-    if before not in (None, name):
-        check_takes_place(store.record(before), contents, before)
-    store.say(name, contents)
-    if before == name or contents.replaces is None:
-        return None
-    store.move(name, before)
-    for one in store.mine():
-        if one not in (name, before):
-            store.drop(one)
-    return before
+    def holds_bits(self) -> bool:
+        """Whether the vectors of the collection are packed bits."""
+        if self._schema is not None:
+            return self._schema.element == "bits"
+        held = self.record(self.collection())
+        return held is not None and held.dtype == "binary"
+
+    def take_place(self, name: str, contents: Contents) -> str | None:
+        """Say that a collection is complete, and move the alias to it where it replaces another.
+
+        Returns the one that served, which is kept; those before it are dropped.
+
+        Raises:
+            Problem: another load has taken that place since this one began.
+        """
+        before = self.serving()
+        if before is not None and before != name:
+            check_takes_place(self.record(before), contents, before)
+        self.say(name, contents)
+        if before == name or contents.replaces is None:
+            return None
+        self.move(name, before)
+        for one in self.mine():
+            if one not in (name, before):
+                self.drop(one)
+        return before
+
+    def _unfinished(self, contents: Contents, current: str | None) -> str | None:
+        """The rest of a replacement by this run; those that were given up are dropped."""
+        found: str | None = None
+        for name in self.mine():
+            held = self.record(name)
+            if held is None or held.complete or name == current:
+                continue
+            if held.run == contents.run:
+                found = name
+            else:
+                self.drop(name)
+        return found
 
 
 def check_schema(schema: Schema, store: str, most_dimensions: int, own_fields: Sequence[str]) -> None:
@@ -113,17 +180,3 @@ def check_schema(schema: Schema, store: str, most_dimensions: int, own_fields: S
             f"the kept column {clash[0]!r} has the name of a field of the collection",
             hint="leave it out: --keep with the other columns, or --keep none",
         )
-
-
-def _unfinished(store: Collections, contents: Contents, current: str | None) -> str | None:
-    """The rest of a replacement by this run; those that were given up are dropped."""
-    found: str | None = None
-    for name in store.mine():
-        held = store.record(name)
-        if held is None or held.complete or name == current:
-            continue
-        if held.run == contents.run:
-            found = name
-        else:
-            store.drop(name)
-    return found

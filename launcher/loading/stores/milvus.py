@@ -10,6 +10,7 @@ collection to which the alias moves. What it holds is a property of the collecti
 import contextlib
 import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
@@ -17,10 +18,10 @@ import numpy as np
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.backpressure import Busy, Limits, Rejected, rows_within
 from launcher.loading.contents import Contents, decode, encode
-from launcher.loading.stores import behind_alias
-from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, text_of_key
+from launcher.loading.stores.behind_alias import BehindAlias, check_schema
+from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
@@ -39,18 +40,13 @@ INVALID = 1100  # the code of a request that holds what a field does not take
 BUSY_WORDS = ("rate limit", "quota exceeded", "resource_exhausted", "resource exhausted", "memory limit")
 
 
-class Milvus:
+class Milvus(BehindAlias):
     """A collection of Milvus behind an alias."""
 
-    guarantee: Guarantee = "idempotent"
     exact_search = False
 
     def __init__(self, target: Target, token: str | None = None) -> None:
-        self._name = target.collection
-        self._real: str | None = None  # of the collection behind the alias
-        self._schema: Schema | None = None
-        self._index = IndexSpec()
-        self._throttle: Throttle | None = None
+        super().__init__(target.collection)
         self._changed = True  # so that the next reading waits for what was written
         scheme = "https" if target.options.get("tls") else "http"
         about = {"db_name": target.database} if target.database else {}
@@ -66,40 +62,18 @@ class Milvus:
         del dimensions
         return "bits" if dtype == "binary" else "float32"
 
-    def contents(self) -> Contents | None:
-        """The property of the collection behind the alias.
-
-        Raises:
-            Problem: the name is that of a collection, and no alias of ours.
-        """
-        with _problems():
-            found = behind_alias.serving(self, self._name)
-            if found is None:
-                return None
-            self._real, held = found
-            return held
-
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, and the alias unless it serves another."""
         own = (*OWN_FIELDS, *(name for name in schema.kept if name.startswith("$")))
-        behind_alias.check_schema(schema, "Milvus", MOST_DIMENSIONS, own)
-        self._schema, self._index = schema, index
+        check_schema(schema, "Milvus", MOST_DIMENSIONS, own)
         row_bytes = schema.dimensions * (4 if schema.element == "float32" else 1) + 256
-        self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
-        with _problems():
-            self._real, now = behind_alias.prepare(self, contents, replace=replace)
-            return now
-
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
-        """It keeps no ledger: receipts in the output path count."""
-        del contents
+        limits = Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS)
+        return self.begin(contents, schema, index, limits, replace=replace)
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
         """Upsert: a row that was written before is written again, under its key."""
         del file, merge
-        assert self._throttle is not None, "prepare comes first"
-        with _problems():
-            return self._throttle.send_all(batches, self._upsert)
+        return self.send(batches, self._upsert)
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Count those that are there, because Milvus counts what was asked for."""
@@ -107,7 +81,7 @@ class Milvus:
         with _problems():
             for start in range(0, len(keys), KEYS_AT_ONCE):
                 some = [text_of_key(key) for key in keys[start : start + KEYS_AT_ONCE]]
-                self._client.delete(self._collection(), ids=some)
+                self._client.delete(self.collection(), ids=some)
         self._changed = True
         return there
 
@@ -115,13 +89,13 @@ class Milvus:
         """Build the index, load the collection, and move the alias."""
         del receipts
         self._changed = True
-        name = self._collection()
+        name = self.collection()
         with _problems():
             self._client.flush(name)
             if not self._client.list_indexes(name):
                 self._client.create_index(name, self._index_parameters())
             self._client.load_collection(name)
-            return behind_alias.take_place(self, name, contents)
+            return self.take_place(name, contents)
 
     def count(self) -> int:
         """Counted, with all that was written before."""
@@ -185,7 +159,11 @@ class Milvus:
         with contextlib.suppress(MilvusException, grpc.RpcError):
             self._client.close()
 
-    # --- for behind_alias; from here on, errors are those of pymilvus
+    # --- for BehindAlias; from here on, errors are those of pymilvus
+
+    def problems(self) -> AbstractContextManager[None]:
+        """Of Milvus."""
+        return _problems()
 
     def serving(self) -> str | None:
         """The collection behind the alias."""
@@ -242,9 +220,6 @@ class Milvus:
 
     # --- its own
 
-    def _collection(self) -> str:
-        return self._real or self._name
-
     def _level(self) -> str:
         """Strong after a change, and for the first reading; then the same state is there, 50 times as fast."""
         found = STRONG if self._changed else BOUNDED
@@ -253,7 +228,7 @@ class Milvus:
 
     def _ready(self) -> str:
         """The collection, loaded into memory."""
-        name = self._collection()
+        name = self.collection()
         if "NotLoad" in str(self._client.get_load_state(name).get("state")):
             self._client.load_collection(name)
         return name
@@ -276,7 +251,7 @@ class Milvus:
             dynamic = {name: values[row] for name, values in kept.items() if values[row] is not None}
             data.append({"key": text, "id": key.id, "chunk": key.chunk, "vector": vector, **dynamic})
         try:
-            self._client.upsert(self._collection(), data)
+            self._client.upsert(self.collection(), data)
             self._changed = True
         except (MilvusException, grpc.RpcError) as error:
             if any(word in str(error).lower() for word in BUSY_WORDS):

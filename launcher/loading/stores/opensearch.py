@@ -126,8 +126,8 @@ class OpenSearch(SearchEngine):
 
     def _has_graph(self) -> bool:
         if self._schema is not None:
-            return self._spec.kind != "none"
-        name = self._index()
+            return self._index.kind != "none"
+        name = self.collection()
         found = self._api.ask("GET", f"/{name}/_mapping")
         return "method" in found[name]["mappings"]["properties"]["vector"]
 

@@ -11,6 +11,7 @@ the inner product: for a cosine Qdrant would scale them, and they have length 1 
 import contextlib
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, cast
 from uuid import UUID, uuid5
 
@@ -20,10 +21,10 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.backpressure import Busy, Limits, Rejected, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
-from launcher.loading.stores import behind_alias
-from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from launcher.loading.stores.behind_alias import BehindAlias, check_schema
+from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
@@ -44,18 +45,13 @@ POLL = 0.5  # seconds between looks at a collection that builds its index
 AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
 
 
-class Qdrant:
+class Qdrant(BehindAlias):
     """A collection of Qdrant behind an alias."""
 
-    guarantee: Guarantee = "idempotent"
     exact_search = True
 
     def __init__(self, target: Target, api_key: str | None = None) -> None:
-        self._name = target.collection
-        self._real: str | None = None  # of the collection behind the alias
-        self._schema: Schema | None = None
-        self._index = IndexSpec()
-        self._throttle: Throttle | None = None
+        super().__init__(target.collection)
         scheme = "https" if target.options.get("tls") else "http"
         self._client = QdrantClient(
             url=f"{scheme}://{target.host}:{target.port or 6333}",
@@ -69,39 +65,16 @@ class Qdrant:
         del dimensions
         return "bits" if dtype == "binary" else "float32"
 
-    def contents(self) -> Contents | None:
-        """The metadata of the collection behind the alias.
-
-        Raises:
-            Problem: the name is that of a collection, and no alias of ours.
-        """
-        with _problems():
-            found = behind_alias.serving(self, self._name)
-            if found is None:
-                return None
-            self._real, held = found
-            return held
-
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, and the alias unless it serves another."""
-        behind_alias.check_schema(schema, "Qdrant", MOST_DIMENSIONS, OWN_FIELDS)
-        self._schema, self._index = schema, index
+        check_schema(schema, "Qdrant", MOST_DIMENSIONS, OWN_FIELDS)
         most = rows_within(REQUEST_BYTES, schema.dimensions * JSON_NUMBER + 512, REQUEST_ROWS)
-        self._throttle = Throttle(Limits(most, REQUESTS))
-        with _problems():
-            self._real, now = behind_alias.prepare(self, contents, replace=replace)
-            return now
-
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
-        """It keeps no ledger: receipts in the output path count."""
-        del contents
+        return self.begin(contents, schema, index, Limits(most, REQUESTS), replace=replace)
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
         """Upsert, and wait until each request is applied."""
         del file, merge
-        assert self._throttle is not None, "prepare comes first"
-        with _problems():
-            return self._throttle.send_all(batches, self._upsert)
+        return self.send(batches, self._upsert)
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Count those that are there, because Qdrant does not say how many it deleted."""
@@ -109,31 +82,31 @@ class Qdrant:
         with _problems():
             for start in range(0, len(there), KEYS_AT_ONCE):
                 some = [_point_id(key) for key in there[start : start + KEYS_AT_ONCE]]
-                self._client.delete(self._collection(), models.PointIdsList(points=some), wait=True)
+                self._client.delete(self.collection(), models.PointIdsList(points=some), wait=True)
         return len(there)
 
     def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
         """Wait for the index, which Qdrant builds behind the writes, and move the alias."""
         del receipts
-        name = self._collection()
+        name = self.collection()
         with _problems():
             self._wait_for_index(name)
-            return behind_alias.take_place(self, name, contents)
+            return self.take_place(name, contents)
 
     def count(self) -> int:
         """Counted, not estimated."""
         with _problems():
-            return self._client.count(self._collection(), exact=True).count
+            return self._client.count(self.collection(), exact=True).count
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
         """By their UUIDs."""
         found: dict[Key, Vectors] = {}
         with _problems():
-            bits = self._holds_bits()
+            bits = self.holds_bits()
             for start in range(0, len(keys), KEYS_AT_ONCE):
                 some = [_point_id(key) for key in keys[start : start + KEYS_AT_ONCE]]
                 for point in self._client.retrieve(
-                    self._collection(), some, with_payload=list(OWN_FIELDS), with_vectors=True
+                    self.collection(), some, with_payload=list(OWN_FIELDS), with_vectors=True
                 ):
                     found[_key(point.payload)] = _stored(point.vector, bits=bits)
         return found
@@ -142,7 +115,7 @@ class Qdrant:
         """By the index, or `exact` through all points."""
         with _problems():
             found = self._client.query_points(
-                self._collection(),
+                self.collection(),
                 query=_numbers(vector[None, :])[0],
                 limit=k,
                 with_payload=list(OWN_FIELDS),
@@ -167,7 +140,11 @@ class Qdrant:
         """Close the connection."""
         self._client.close()
 
-    # --- for behind_alias; from here on, errors are those of qdrant-client
+    # --- for BehindAlias; from here on, errors are those of qdrant-client
+
+    def problems(self) -> AbstractContextManager[None]:
+        """Of Qdrant."""
+        return _problems()
 
     def serving(self) -> str | None:
         """The collection behind the alias."""
@@ -228,11 +205,6 @@ class Qdrant:
 
     # --- its own
 
-    def _collection(self) -> str:
-        if self._real is None:
-            self._real = self._aliases().get(self._name, self._name)
-        return self._real
-
     def _aliases(self) -> dict[str, str]:
         return {one.alias_name: one.collection_name for one in self._client.get_aliases().aliases}
 
@@ -244,13 +216,6 @@ class Qdrant:
                 return None
             raise
 
-    def _holds_bits(self) -> bool:
-        if self._schema is not None:
-            return self._schema.element == "bits"
-        info = self._info(self._collection())
-        vectors: Any = None if info is None else info.config.params.vectors
-        return vectors is not None and vectors.datatype == models.Datatype.UINT8
-
     def _upsert(self, rows: Rows) -> None:
         points: list[models.PointStruct] = []
         for row, (key, vector) in enumerate(zip(rows.keys(), _numbers(rows.vectors), strict=True)):
@@ -258,7 +223,7 @@ class Qdrant:
             payload = {"id": key.id, "chunk": key.chunk, **kept}
             points.append(models.PointStruct(id=_point_id(key), vector=vector, payload=payload))
         try:
-            done = self._client.upsert(self._collection(), points, wait=True)
+            done = self._client.upsert(self.collection(), points, wait=True)
         except ResourceExhaustedResponse as error:
             raise Busy(str(error)) from error
         except UnexpectedResponse as error:

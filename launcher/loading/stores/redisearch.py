@@ -10,6 +10,7 @@ Replies are those of RESP 2, which are lists.
 import contextlib
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -30,10 +31,10 @@ from redis.exceptions import (
 )
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Throttle, rows_within
+from launcher.loading.backpressure import Busy, Limits, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
-from launcher.loading.stores import behind_alias
-from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, text_of_key
+from launcher.loading.stores.behind_alias import BehindAlias, check_schema
+from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
@@ -49,18 +50,14 @@ TYPES: Mapping[Element, str] = {"float32": "FLOAT32", "float16": "FLOAT16", "bit
 AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
 
 
-class RediSearch:
+class RediSearch(BehindAlias):
     """An index of RediSearch behind an alias."""
 
-    guarantee: Guarantee = "idempotent"
+    noun = "index"
     exact_search = True
 
     def __init__(self, target: Target, password: str | None = None) -> None:
-        self._name = target.collection
-        self._real: str | None = None  # of the index behind the alias
-        self._schema: Schema | None = None
-        self._spec = IndexSpec()
-        self._throttle: Throttle | None = None
+        super().__init__(target.collection)
         self._graph: bool | None = None  # whether the index has one; None: not asked yet
         self._client: Any = redis.Redis(
             host=target.host or "localhost",
@@ -78,40 +75,19 @@ class RediSearch:
         elements: dict[Dtype, Element] = {"float32": "float32", "binary": "bits"}
         return elements.get(dtype, "float16")
 
-    def contents(self) -> Contents | None:
-        """The record of the index behind the alias.
-
-        Raises:
-            Problem: the name is that of an index, and no alias of ours.
-        """
-        with _problems():
-            found = behind_alias.serving(self, self._name, "index")
-            if found is None:
-                return None
-            self._real, held = found
-            return held
-
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the index, and the alias unless it serves another."""
-        behind_alias.check_schema(schema, "RediSearch", MOST_DIMENSIONS, OWN_FIELDS)
-        self._schema, self._spec = schema, index
+        check_schema(schema, "RediSearch", MOST_DIMENSIONS, OWN_FIELDS)
         row_bytes = schema.dimensions * (4 if schema.element == "float32" else 2) + 256
-        self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
+        limits = Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS)
         with _problems():
             self._check_memory()
-            self._real, now = behind_alias.prepare(self, contents, replace=replace)
-            return now
-
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
-        """It keeps no ledger: receipts in the output path count."""
-        del contents
+        return self.begin(contents, schema, index, limits, replace=replace)
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
         """A hash a row, many in a request. `merge`: fields that a row had before go with it."""
         del file
-        assert self._throttle is not None, "prepare comes first"
-        with _problems():
-            return self._throttle.send_all(batches, partial(self._put, merge=merge))
+        return self.send(batches, partial(self._put, merge=merge))
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Delete hashes; the server counts those that were there."""
@@ -124,15 +100,15 @@ class RediSearch:
     def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
         """Wait for the index, which is built with the writes, and move the alias."""
         del receipts
-        name = self._index()
+        name = self.collection()
         with _problems():
             self._wait_for_index(name)
-            return behind_alias.take_place(self, name, contents)
+            return self.take_place(name, contents)
 
     def count(self) -> int:
         """The rows that the index has."""
         with _problems():
-            return int(self._client.execute_command("FT.SEARCH", self._index(), "*", "LIMIT", 0, 0)[0])
+            return int(self._client.execute_command("FT.SEARCH", self.collection(), "*", "LIMIT", 0, 0)[0])
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
         """By their keys, from their hashes."""
@@ -159,7 +135,7 @@ class RediSearch:
         )
         with _problems():
             found = self._client.execute_command(
-                *("FT.SEARCH", self._index(), how, "PARAMS", 2, "v", _bytes(vector), "NOCONTENT"),
+                *("FT.SEARCH", self.collection(), how, "PARAMS", 2, "v", _bytes(vector), "NOCONTENT"),
                 *("SORTBY", "near", "LIMIT", 0, k, "DIALECT", 2),
             )
         return [self._key(name) for name in found[1:]]
@@ -178,7 +154,11 @@ class RediSearch:
         """Close the connections."""
         self._client.close()
 
-    # --- for behind_alias; from here on, errors are those of redis
+    # --- for BehindAlias; from here on, errors are those of redis
+
+    def problems(self) -> AbstractContextManager[None]:
+        """Of the server."""
+        return _problems()
 
     def serving(self) -> str | None:
         """The index behind the alias."""
@@ -202,7 +182,7 @@ class RediSearch:
     def create(self, contents: Contents, *, replace: bool) -> str:
         """Make an index; leave one of this name that is there."""
         assert self._schema is not None, "prepare comes first"
-        name, spec = name_behind_alias(self._name, contents, replace=replace), self._spec
+        name, spec = name_behind_alias(self._name, contents, replace=replace), self._index
         shape = ["TYPE", TYPES[self._schema.element], "DIM", self._schema.dimensions]
         shape += ["DISTANCE_METRIC", "L2" if self._schema.element == "bits" else "COSINE"]
         if spec.kind != "none":
@@ -235,16 +215,11 @@ class RediSearch:
 
     # --- its own
 
-    def _index(self) -> str:
-        if self._real is None:
-            self._real = self.serving() or self._name
-        return self._real
-
     def _hash_key(self, key: Key) -> str:
-        return f"{self._index()}:{text_of_key(key)}"
+        return f"{self.collection()}:{text_of_key(key)}"
 
     def _key(self, name: bytes) -> Key:
-        text, _, chunk = name.decode().removeprefix(f"{self._index()}:").rpartition(":")
+        text, _, chunk = name.decode().removeprefix(f"{self.collection()}:").rpartition(":")
         return Key(text, int(chunk))
 
     def _info(self, name: str) -> dict[str, Any] | None:
@@ -259,13 +234,13 @@ class RediSearch:
     def _element(self) -> Element:
         if self._schema is not None:
             return self._schema.element
-        held = self.record(self._index())
+        held = self.record(self.collection())
         return "float32" if held is None else self.element(held.dtype, held.dimensions)  # pyright: ignore[reportArgumentType]
 
     def _runtime(self, k: int) -> str:
         """Candidates of a search; a flat index has none."""
         if self._graph is None:
-            fields = (self._info(self._index()) or {}).get("attributes", [])
+            fields = (self._info(self.collection()) or {}).get("attributes", [])
             self._graph = any(b"HNSW" in field for field in fields)
         return f" EF_RUNTIME {max(EF_SEARCH, k)}" if self._graph else ""
 

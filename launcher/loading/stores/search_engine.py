@@ -8,18 +8,17 @@ and searches vectors.
 
 import contextlib
 import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.backpressure import Busy, Limits, Rejected, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
-from launcher.loading.stores import behind_alias
+from launcher.loading.stores.behind_alias import BehindAlias, check_schema
 from launcher.loading.vector_store import (
     Element,
     FileId,
-    Guarantee,
     Key,
     RefusedRow,
     Rows,
@@ -79,21 +78,17 @@ class Api(Protocol):
         ...
 
 
-class SearchEngine(ABC):
+class SearchEngine(BehindAlias):
     """An index behind an alias. Subclasses say how vectors are mapped, searched and read."""
 
-    guarantee: Guarantee = "idempotent"
+    noun = "index"
     exact_search = True
     product: ClassVar[str]  # for messages
     most_dimensions: ClassVar[Mapping[Element, int]]
 
     def __init__(self, target: Target, api: Api) -> None:
-        self._name = target.collection
+        super().__init__(target.collection)
         self._api = api
-        self._real: str | None = None  # of the index behind the alias
-        self._schema: Schema | None = None
-        self._spec = IndexSpec()
-        self._throttle: Throttle | None = None
         self._changed = True  # so that the next reading waits for what was written
 
     # --- of one product
@@ -129,49 +124,27 @@ class SearchEngine(ABC):
         del dimensions
         return "bits" if dtype == "binary" else "float32"
 
-    def contents(self) -> Contents | None:
-        """What `_meta` of the index behind the alias says.
-
-        Raises:
-            Problem: the name is that of an index, and no alias of ours.
-        """
-        with self._problems():
-            found = behind_alias.serving(self, self._name, "index")
-            if found is None:
-                return None
-            self._real, held = found
-            return held
-
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the index, and the alias unless it serves another."""
         own = (*OWN_FIELDS, *(name for name in schema.kept if name.startswith("_") or "." in name))
-        behind_alias.check_schema(schema, self.product, self.most_dimensions[schema.element], own)
-        self._schema, self._spec = schema, index
+        check_schema(schema, self.product, self.most_dimensions[schema.element], own)
         row_bytes = schema.dimensions * (JSON_NUMBER if schema.element == "float32" else 1) + 512
-        self._throttle = Throttle(Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS))
-        with self._problems():
-            self._real, now = behind_alias.prepare(self, contents, replace=replace)
-            return now
-
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
-        """It keeps no ledger: receipts in the output path count."""
-        del contents
+        limits = Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS)
+        return self.begin(contents, schema, index, limits, replace=replace)
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
         """Index documents under their keys, which overwrites those that are there."""
         del file, merge
-        assert self._throttle is not None, "prepare comes first"
-        with self._problems():
-            return self._throttle.send_all(batches, self._bulk)
+        return self.send(batches, self._bulk)
 
     def delete(self, keys: Sequence[Key]) -> int:
         """The server says of each whether it was there."""
         gone = 0
-        with self._problems():
+        with self.problems():
             for start in range(0, len(keys), KEYS_AT_ONCE):
                 some = keys[start : start + KEYS_AT_ONCE]
                 lines = [{"delete": {"_id": _document_id(key)}} for key in some]
-                done = self._api.ask("POST", f"/{self._index()}/_bulk", lines)
+                done = self._api.ask("POST", f"/{self.collection()}/_bulk", lines)
                 for item in done["items"]:
                     status = int(item["delete"]["status"])
                     if status not in (200, 404):
@@ -183,25 +156,25 @@ class SearchEngine(ABC):
     def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
         """Show what was written to searches, and move the alias."""
         del receipts
-        name = self._index()
-        with self._problems():
+        name = self.collection()
+        with self.problems():
             # A server makes an index of its own for rows whose index is gone.
             if self.record(name) is None:
                 raise Problem(f"the index {name} is gone", hint=AGAIN)
             self._api.ask("PUT", f"/{name}/_settings", {"index": {"refresh_interval": None}})
             self._refresh(name)
-            return behind_alias.take_place(self, name, contents)
+            return self.take_place(name, contents)
 
     def count(self) -> int:
         """Counted, with all that was written before."""
-        with self._problems():
+        with self.problems():
             return int(self._api.ask("GET", f"/{self._ready()}/_count")["count"])
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
         """By their ids."""
         found: dict[Key, Vectors] = {}
-        with self._problems():
-            bits, name = self._holds_bits(), self._ready()
+        with self.problems():
+            bits, name = self.holds_bits(), self._ready()
             for start in range(0, len(keys), KEYS_AT_ONCE):
                 ids = [_document_id(key) for key in keys[start : start + KEYS_AT_ONCE]]
                 for key, vector in self.vectors_of(name, ids) if ids else ():
@@ -210,7 +183,7 @@ class SearchEngine(ABC):
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
         """By the graphs of the segments, or `exact` by a script over all documents."""
-        with self._problems():
+        with self.problems():
             # Beside the vector, which a document's source may no longer hold.
             body = {"size": k, "_source": ["id", "chunk"], **self.query(vector, k, exact=exact)}
             found = self._api.ask("POST", f"/{self._ready()}/_search", body)
@@ -234,7 +207,7 @@ class SearchEngine(ABC):
         """Close the connections."""
         self._api.close()
 
-    # --- for behind_alias; from here on, errors are those of `Api`
+    # --- for BehindAlias; from here on, errors are those of `Api`
 
     def serving(self) -> str | None:
         """The index behind the alias."""
@@ -263,11 +236,11 @@ class SearchEngine(ABC):
         fields = {
             "id": text,
             "chunk": {"type": "integer"},
-            "vector": self.vector_field(self._schema, self._spec),
+            "vector": self.vector_field(self._schema, self._index),
         }
         fields |= dict.fromkeys(self._schema.kept, text)
         body: Json = {
-            "settings": {"index": {**self.settings(self._spec), "refresh_interval": "-1"}},
+            "settings": {"index": {**self.settings(self._index), "refresh_interval": "-1"}},
             "mappings": {"dynamic": False, "_meta": {META: encode(contents)}, "properties": fields},
         }
         if not replace:
@@ -292,11 +265,6 @@ class SearchEngine(ABC):
 
     # --- its own
 
-    def _index(self) -> str:
-        if self._real is None:
-            self._real = self.serving() or self._name
-        return self._real
-
     def _or_none(self, method: str, path: str) -> Any:
         try:
             return self._api.ask(method, path)
@@ -311,16 +279,10 @@ class SearchEngine(ABC):
 
     def _ready(self) -> str:
         """The index, with all that was written before."""
-        name = self._index()
+        name = self.collection()
         if self._changed:
             self._refresh(name)
         return name
-
-    def _holds_bits(self) -> bool:
-        if self._schema is not None:
-            return self._schema.element == "bits"
-        held = self.record(self._index())
-        return held is not None and held.dtype == "binary"
 
     def _bulk(self, rows: Rows) -> list[RefusedRow]:
         """One request; returns the rows that were refused."""
@@ -333,7 +295,7 @@ class SearchEngine(ABC):
             )
         self._changed = True
         try:
-            done = self._api.ask("POST", f"/{self._index()}/_bulk", lines)
+            done = self._api.ask("POST", f"/{self.collection()}/_bulk", lines)
         except ServerError as error:
             if error.status in BUSY_STATUS:
                 raise Busy(str(error)) from error
@@ -346,7 +308,7 @@ class SearchEngine(ABC):
         return _refused(rows, items)
 
     @contextlib.contextmanager
-    def _problems(self) -> Generator[None]:
+    def problems(self) -> Generator[None]:
         """Errors of the server as problems of two lines."""
         try:
             yield

@@ -11,6 +11,7 @@ product: for a cosine Weaviate would scale them, and they have length 1 as they 
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,10 @@ from weaviate.exceptions import UnexpectedStatusCodeError
 
 from launcher.errors import Problem
 from launcher.format import plural, verb
-from launcher.loading.backpressure import Limits, Throttle, rows_within
+from launcher.loading.backpressure import Limits, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
 from launcher.loading.row_names import uuid_of_key
-from launcher.loading.stores import behind_alias
+from launcher.loading.stores.behind_alias import BehindAlias, check_schema
 from launcher.loading.stores.weaviate_client import (
     AGAIN,
     answers_of_a_batch,
@@ -35,7 +36,6 @@ from launcher.loading.stores.weaviate_client import (
 from launcher.loading.vector_store import (
     Element,
     FileId,
-    Guarantee,
     Key,
     RefusedRow,
     Rows,
@@ -65,18 +65,13 @@ PATIENCE = 600.0  # seconds in which an index that is built must go on
 POLL = 0.5  # seconds between looks at a queue of vectors that are not in the index yet
 
 
-class Weaviate:
+class Weaviate(BehindAlias):
     """A collection of Weaviate behind an alias."""
 
-    guarantee: Guarantee = "idempotent"
     exact_search = False
 
     def __init__(self, target: Target, api_key: str | None = None) -> None:
-        self._name = target.collection[0].upper() + target.collection[1:]  # as Weaviate would make it
-        self._real: str | None = None  # of the collection behind the alias
-        self._schema: Schema | None = None
-        self._index = IndexSpec()
-        self._throttle: Throttle | None = None
+        super().__init__(target.collection[0].upper() + target.collection[1:])  # as Weaviate would make it
         self._client = connected(target, api_key)
 
     def element(self, dtype: Dtype, dimensions: int) -> Element:
@@ -84,39 +79,16 @@ class Weaviate:
         del dimensions
         return "bits" if dtype == "binary" else "float32"
 
-    def contents(self) -> Contents | None:
-        """The description of the collection behind the alias.
-
-        Raises:
-            Problem: the name is that of a collection, and no alias of ours.
-        """
-        with problems():
-            found = behind_alias.serving(self, self._name)
-            if found is None:
-                return None
-            self._real, held = found
-            return held
-
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, and the alias unless it serves another."""
         _check_schema(schema)
-        self._schema, self._index = schema, index
         most = rows_within(REQUEST_BYTES, schema.dimensions * 4 + 512, REQUEST_ROWS)
-        self._throttle = Throttle(Limits(most, REQUESTS))
-        with problems():
-            self._real, now = behind_alias.prepare(self, contents, replace=replace)
-            return now
-
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
-        """It keeps no ledger: receipts in the output path count."""
-        del contents
+        return self.begin(contents, schema, index, Limits(most, REQUESTS), replace=replace)
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
         """Write batches; an object that is there under its UUID is replaced whole."""
         del file, merge
-        assert self._throttle is not None, "prepare comes first"
-        with problems():
-            return self._throttle.send_all(batches, self._upsert)
+        return self.send(batches, self._upsert)
 
     def delete(self, keys: Sequence[Key]) -> int:
         """By their UUIDs; the server counts those that were there."""
@@ -136,7 +108,7 @@ class Weaviate:
         name = self._collection().name
         with problems():
             self._wait_for_index(name)
-            return behind_alias.take_place(self, name, contents)
+            return self.take_place(name, contents)
 
     def count(self) -> int:
         """Counted by the server."""
@@ -147,7 +119,7 @@ class Weaviate:
         """By their UUIDs."""
         found: dict[Key, Vectors] = {}
         with problems():
-            bits = self._holds_bits()
+            bits = self.holds_bits()
             for start in range(0, len(keys), KEYS_AT_ONCE):
                 some = list(map(uuid_of_key, keys[start : start + KEYS_AT_ONCE]))
                 page = self._collection().query.fetch_objects(
@@ -188,7 +160,11 @@ class Weaviate:
         """Close the connections."""
         self._client.close()
 
-    # --- for behind_alias; from here on, errors are those of weaviate
+    # --- for BehindAlias; from here on, errors are those of weaviate
+
+    def problems(self) -> AbstractContextManager[None]:
+        """Of Weaviate."""
+        return problems()
 
     def serving(self) -> str | None:
         """The collection behind the alias."""
@@ -254,15 +230,7 @@ class Weaviate:
     # --- its own
 
     def _collection(self) -> Any:
-        if self._real is None:
-            self._real = self.serving() or self._name
-        return self._client.collections.use(self._real)
-
-    def _holds_bits(self) -> bool:
-        if self._schema is not None:
-            return self._schema.element == "bits"
-        held = self.record(self._collection().name)
-        return held is not None and held.dtype == "binary"
+        return self._client.collections.use(self.collection())
 
     def _upsert(self, rows: Rows) -> list[RefusedRow]:
         keys, objects = rows.keys(), list[Any]()
@@ -311,7 +279,7 @@ def open_weaviate(target: Target, secret: str | None) -> Weaviate:
 
 
 def _check_schema(schema: Schema) -> None:
-    behind_alias.check_schema(schema, "Weaviate", MOST_DIMENSIONS, OWN_FIELDS)
+    check_schema(schema, "Weaviate", MOST_DIMENSIONS, OWN_FIELDS)
     wrong = [name for name in schema.kept if not FIELD.fullmatch(name)]
     if wrong:
         raise Problem(
