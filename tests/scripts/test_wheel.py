@@ -95,4 +95,4 @@ def test_from_init_to_vectors(installed: Installed) -> None:
     installed.run("embedfleet", "launch", "job.yaml", "--on", "local", "--probe", "0")
     code = "import embedfleet as ef; print(ef.load('vectors').read_all().num_rows)"
     assert installed.run("python", "-c", code) == "20\n"
-    assert installed.run("embedfleet", "search", f"{PROSE} 7", "-k", "1").split()[6] == "r7"
+    assert installed.run("embedfleet", "search", f"{PROSE} 7", "-k", "1").split().count("r7") == 1
