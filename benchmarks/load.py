@@ -31,9 +31,9 @@ import pyarrow.parquet as pq
 from psycopg import sql
 
 from launcher.loading.connect import connect
+from launcher.loading.dataset_rows.rows import rows_of
 from launcher.loading.loader import LoadOptions, load, schema_of
-from launcher.loading.rows import rows_of
-from launcher.loading.stores.copy_binary import HEADER, TRAILER, buffers
+from launcher.loading.stores.postgresql.copy_binary import HEADER, TRAILER, buffers
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import parse_target
 from launcher.vectors.read_dataset import Dataset

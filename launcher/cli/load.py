@@ -13,8 +13,8 @@ from launcher.cli.sink import sink_of_run
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.jobs.job import JobSink
 from launcher.loading.check import check_store
-from launcher.loading.committed import committed_files
 from launcher.loading.connect import connect
+from launcher.loading.dataset_rows.committed import committed_files
 from launcher.loading.documents import LoadDocument
 from launcher.loading.follow import Follower
 from launcher.loading.loader import LoadOptions, load

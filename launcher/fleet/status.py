@@ -22,7 +22,7 @@ from launcher.fleet.scheduling.states import ALIVE
 from launcher.fleet.steering.course_status import course_status, is_driven
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, Run
-from launcher.loading.load_status import read_load_status
+from launcher.loading.progress.load_status import read_load_status
 from launcher.planning.saved import plan_file
 from tasks.clock import utc
 

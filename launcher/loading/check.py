@@ -13,10 +13,10 @@ import numpy as np
 
 from launcher.errors import Problem
 from launcher.loading.contents import Contents, contents_of, other_space
+from launcher.loading.dataset_rows.rows import rows_of
 from launcher.loading.documents import LoadCheck
 from launcher.loading.loader import keys_text, schema_of
-from launcher.loading.receipts import read_refused
-from launcher.loading.rows import rows_of
+from launcher.loading.progress.receipts import read_refused
 from launcher.loading.vector_store import Element, Key, Schema, Vectors, VectorStore
 from launcher.sinks.targets import Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile

@@ -12,17 +12,21 @@ from launcher.sinks.targets import Kind, Target
 
 # module, function and the packages that its extra installs, the client first
 STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {
-    "pgvector": ("launcher.loading.stores.pgvector", "open_pgvector", ("psycopg",)),
+    "pgvector": ("launcher.loading.stores.postgresql.pgvector", "open_pgvector", ("psycopg",)),
     "milvus": ("launcher.loading.stores.milvus", "open_milvus", ("pymilvus", "grpc")),
     "qdrant": ("launcher.loading.stores.qdrant", "open_qdrant", ("qdrant_client",)),
     "redis": ("launcher.loading.stores.redisearch", "open_redisearch", ("redis",)),
     "chroma": ("launcher.loading.stores.chroma", "open_chroma", ("chromadb",)),
-    "s3vectors": ("launcher.loading.stores.s3_vectors", "open_s3_vectors", ("boto3", "botocore")),
-    "turbopuffer": ("launcher.loading.stores.turbopuffer_namespaces", "open_turbopuffer", ("turbopuffer",)),
-    "pinecone": ("launcher.loading.stores.pinecone_index", "open_pinecone", ("pinecone",)),
-    "opensearch": ("launcher.loading.stores.opensearch", "open_opensearch", ("opensearchpy",)),
+    "s3vectors": ("launcher.loading.stores.services.s3_vectors", "open_s3_vectors", ("boto3", "botocore")),
+    "turbopuffer": (
+        "launcher.loading.stores.services.turbopuffer_namespaces",
+        "open_turbopuffer",
+        ("turbopuffer",),
+    ),
+    "pinecone": ("launcher.loading.stores.services.pinecone_index", "open_pinecone", ("pinecone",)),
+    "opensearch": ("launcher.loading.stores.search_engines.opensearch", "open_opensearch", ("opensearchpy",)),
     "elasticsearch": (
-        "launcher.loading.stores.elastic",
+        "launcher.loading.stores.search_engines.elastic",
         "open_elasticsearch",
         ("elasticsearch", "elastic_transport"),
     ),

@@ -14,11 +14,11 @@ from uuid import uuid4
 from launcher.documents.load_status import LoadState, LoadStatus
 from launcher.errors import Problem, Usage
 from launcher.format import plural
-from launcher.loading.committed import CommittedFiles
 from launcher.loading.contents import Contents, contents_of, is_part_of, other_space
+from launcher.loading.dataset_rows.committed import CommittedFiles
 from launcher.loading.documents import LoadDocument
-from launcher.loading.load_status import write_load_status
 from launcher.loading.loader import LoadOptions, files_in, load, schema_of, write_some
+from launcher.loading.progress.load_status import write_load_status
 from launcher.loading.vector_store import VectorStore
 from launcher.sinks.targets import Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from launcher.errors import Problem
 from launcher.format import plural
-from launcher.loading.beginning import read_beginning, write_beginning
 from launcher.loading.contents import (
     Action,
     Contents,
@@ -21,12 +20,13 @@ from launcher.loading.contents import (
     decide,
     is_done,
 )
-from launcher.loading.difference import difference
+from launcher.loading.dataset_rows.difference import difference
+from launcher.loading.dataset_rows.rows import check_limits
+from launcher.loading.dataset_rows.unique_keys import check_unique_keys
 from launcher.loading.documents import LoadDocument
-from launcher.loading.receipts import read_refused
-from launcher.loading.rows import check_limits
-from launcher.loading.shares import Shares
-from launcher.loading.unique_keys import check_unique_keys
+from launcher.loading.progress.beginning import read_beginning, write_beginning
+from launcher.loading.progress.receipts import read_refused
+from launcher.loading.progress.shares import Shares
 from launcher.loading.vector_store import (
     Key,
     Limited,

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 from launcher.format import hours_text
 from launcher.index_sizes.size import IndexSize, VectorSet
 from launcher.index_sizes.sizes import sizes
-from launcher.loading.difference import deleted_keys, difference
+from launcher.loading.dataset_rows.difference import deleted_keys, difference
 from launcher.loading.documents import LoadPreview
 from launcher.loading.loader import LoadOptions, plan_load
 from launcher.loading.vector_store import Element, Schema, VectorStore

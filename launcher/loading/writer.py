@@ -8,11 +8,11 @@ from typing import Any
 
 from launcher.errors import Problem
 from launcher.loading.contents import Action, Contents
-from launcher.loading.difference import deleted_keys, difference
-from launcher.loading.receipts import loaded_files, read_receipts, write_receipt
-from launcher.loading.rows import rows_of
-from launcher.loading.shares import Shares
-from launcher.loading.unique_keys import Hashes, hashed
+from launcher.loading.dataset_rows.difference import deleted_keys, difference
+from launcher.loading.dataset_rows.rows import rows_of
+from launcher.loading.dataset_rows.unique_keys import Hashes, hashed
+from launcher.loading.progress.receipts import loaded_files, read_receipts, write_receipt
+from launcher.loading.progress.shares import Shares
 from launcher.loading.vector_store import FileId, Key, RefusedRow, Rows, Schema, VectorStore, refused_rows
 from launcher.vectors.read_dataset import Dataset, DatasetFile
 

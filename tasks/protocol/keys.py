@@ -219,7 +219,7 @@ def worker_of(key: str) -> str:
 
 
 def load_receipts_prefix(run: str, load: str) -> str:
-    """The receipts of one load: see `launcher.loading.receipts`."""
+    """The receipts of one load: see `launcher.loading.progress.receipts`."""
     return f"{run_root(run)}/loads/{load}/"
 
 
@@ -229,12 +229,12 @@ def load_receipt_key(run: str, load: str, sha256: str) -> str:
 
 
 def load_beginning_key(run: str, load: str) -> str:
-    """What served when the first of several loaders began: see `launcher.loading.beginning`."""
+    """What served when the first of several loaders began: see `launcher.loading.progress.beginning`."""
     return f"{run_root(run)}/loads/{load}.json"
 
 
 def load_status_key(run: str) -> str:
-    """How far the load of a run into a vector store is: see `launcher.loading.load_status`."""
+    """How far the load of a run into a vector store is: see `launcher.loading.progress.load_status`."""
     return f"{run_root(run)}/load.json"
 
 

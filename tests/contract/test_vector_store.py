@@ -20,10 +20,10 @@ from launcher.loading import writer
 from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.contents import contents_of
+from launcher.loading.dataset_rows.rows import rows_of
 from launcher.loading.documents import LoadDocument
 from launcher.loading.loader import LoadOptions, load, schema_of
 from launcher.loading.preview import preview
-from launcher.loading.rows import rows_of
 from launcher.loading.vector_store import FileId, Key, Rows, VectorStore
 from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset

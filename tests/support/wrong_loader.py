@@ -10,8 +10,8 @@ from typing import Any
 from psycopg import sql
 
 from launcher.cli.main import main
-from launcher.loading.stores import pgvector_tables as tables
-from launcher.loading.stores.pgvector import PgVector
+from launcher.loading.stores.postgresql import pgvector_tables as tables
+from launcher.loading.stores.postgresql.pgvector import PgVector
 from launcher.loading.vector_store import FileId, Rows
 
 INSERT = sql.SQL("INSERT INTO {} (id, chunk, embedding) VALUES (%s, %s, %s)")
@@ -32,7 +32,7 @@ class WrongLoader(PgVector):
 
 
 if __name__ == "__main__":
-    from launcher.loading.stores import pgvector
+    from launcher.loading.stores.postgresql import pgvector
 
     pgvector.PgVector = WrongLoader  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
     sys.exit(main())

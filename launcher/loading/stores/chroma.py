@@ -27,9 +27,9 @@ from chromadb.errors import (
 )
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.contents import Contents, check_takes_place, decode, encode, resumed
-from launcher.loading.stores import behind_alias
+from launcher.loading.stores.common import behind_alias
+from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.vector_store import (
     Element,
     FileId,

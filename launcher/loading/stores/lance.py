@@ -22,8 +22,8 @@ import pyarrow as pa
 from lance.fragment import FragmentMetadata, write_fragments
 
 from launcher.errors import Problem
-from launcher.loading.columns import arrow_of
 from launcher.loading.contents import Contents, check_takes_place, decode, encode, resumed
+from launcher.loading.dataset_rows.columns import arrow_of
 from launcher.loading.stores.lance_errors import problems, retried
 from launcher.loading.stores.lance_index import build_indexes, index_text, nearest_rows
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, keys_of

@@ -18,9 +18,9 @@ import numpy as np
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Rejected, rows_within
 from launcher.loading.contents import Contents, decode, encode
-from launcher.loading.stores.behind_alias import BehindAlias, check_schema
+from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, rows_within
+from launcher.loading.stores.common.behind_alias import BehindAlias, check_schema
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target

@@ -21,9 +21,9 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Limits, Rejected, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
-from launcher.loading.stores.behind_alias import BehindAlias, check_schema
+from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, rows_within
+from launcher.loading.stores.common.behind_alias import BehindAlias, check_schema
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target

@@ -25,7 +25,7 @@ from weaviate.exceptions import (
 )
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Busy, Rejected
+from launcher.loading.stores.common.backpressure import Busy, Rejected
 from launcher.sinks.targets import Target
 
 TIMEOUT = Timeout(init=30, query=60, insert=120)  # seconds

@@ -22,10 +22,10 @@ from weaviate.exceptions import UnexpectedStatusCodeError
 
 from launcher.errors import Problem
 from launcher.format import plural, verb
-from launcher.loading.backpressure import Limits, rows_within
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
-from launcher.loading.row_names import uuid_of_key
-from launcher.loading.stores.behind_alias import BehindAlias, check_schema
+from launcher.loading.stores.common.backpressure import Limits, rows_within
+from launcher.loading.stores.common.behind_alias import BehindAlias, check_schema
+from launcher.loading.stores.common.row_names import uuid_of_key
 from launcher.loading.stores.weaviate_client import (
     AGAIN,
     answers_of_a_batch,

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from launcher.loading.columns import ArrowColumn, arrow_of, distinct
+from launcher.loading.dataset_rows.columns import ArrowColumn, arrow_of, distinct
 
 VALUES = ["a", None, "b", "a"]
 

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from launcher.errors import Problem
-from launcher.loading.committed import CommittedFiles, committed_files
 from launcher.loading.connect import connect
+from launcher.loading.dataset_rows.committed import CommittedFiles, committed_files
 from launcher.loading.follow import PATIENCE, Follower
-from launcher.loading.load_status import read_load_status
 from launcher.loading.loader import LoadOptions, load
+from launcher.loading.progress.load_status import read_load_status
 from launcher.loading.vector_store import Key, VectorStore
 from launcher.output.dataset import write_dataset
 from launcher.sinks.targets import Target, parse_target

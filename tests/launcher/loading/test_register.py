@@ -6,7 +6,7 @@ import pytest
 
 from launcher.errors import Problem
 from launcher.loading.contents import Contents, completed
-from launcher.loading.register import Record, Register, decode, encode
+from launcher.loading.stores.common.register import Record, Register, decode, encode
 
 
 def contents(run: str, load: str) -> Contents:

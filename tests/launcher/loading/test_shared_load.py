@@ -7,10 +7,11 @@ from time import monotonic
 import pytest
 
 from launcher.errors import Problem
-from launcher.loading import loader, shares
-from launcher.loading.beginning import read_beginning, write_beginning
+from launcher.loading import loader
 from launcher.loading.loader import LoadOptions, load
-from launcher.loading.shares import Shares
+from launcher.loading.progress import shares
+from launcher.loading.progress.beginning import read_beginning, write_beginning
+from launcher.loading.progress.shares import Shares
 from launcher.loading.stores.lance import Lance
 from launcher.loading.vector_store import Rows, Schema
 from launcher.sinks.targets import Target, parse_target

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.loading import shares
-from launcher.loading.shares import Shares
+from launcher.loading.progress import shares
+from launcher.loading.progress.shares import Shares
 from launcher.vectors.read_dataset import DatasetFile
 from tasks.stores.folder import FolderStore
 from tests.support.vector_datasets import dataset_of

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 
 from launcher.errors import Problem
-from launcher.loading import unique_keys
-from launcher.loading.columns import ArrowColumn
+from launcher.loading.dataset_rows import unique_keys
+from launcher.loading.dataset_rows.columns import ArrowColumn
+from launcher.loading.dataset_rows.rows import rows_of
+from launcher.loading.dataset_rows.unique_keys import Hashes, check_unique_keys, hash_keys, hashed
 from launcher.loading.loader import schema_of
-from launcher.loading.rows import rows_of
 from launcher.loading.stores.lance import Lance
-from launcher.loading.unique_keys import Hashes, check_unique_keys, hash_keys, hashed
 from launcher.sinks.targets import parse_target
 from launcher.vectors.read_dataset import Dataset, open_dataset
 from tests.support.vector_datasets import dataset_of, unit_vectors, write_dataset_of, write_vectors

@@ -14,7 +14,7 @@ from launcher.errors import Problem
 from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
-from launcher.loading.stores.copy_binary import buffers
+from launcher.loading.stores.postgresql.copy_binary import buffers
 from launcher.loading.vector_store import Rows, Schema
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target, parse_target

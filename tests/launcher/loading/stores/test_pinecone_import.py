@@ -32,7 +32,7 @@ class Place:
 @pytest.fixture
 def place(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     pytest.importorskip("pinecone", reason="no client of Pinecone here: make e2e-load installs it")
-    from launcher.loading.stores import pinecone_import
+    from launcher.loading.stores.services import pinecone_import
 
     monkeypatch.setattr(pinecone_import, "IMPORT_POLL", 0.1)
     bucket = servers.bucket("s3", monkeypatch)  # before the server, which inherits where it is

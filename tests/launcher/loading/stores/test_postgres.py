@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from launcher.errors import Problem
-from launcher.loading.stores.postgres import problems
+from launcher.loading.stores.postgresql.postgres import problems
 
 SERVER = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 

@@ -10,12 +10,12 @@ import pytest
 
 from launcher.cli.main import main
 from launcher.errors import Problem
-from launcher.loading import backpressure
 from launcher.loading.connect import connect
 from launcher.loading.contents import Contents
+from launcher.loading.dataset_rows.rows import rows_of
 from launcher.loading.loader import LoadOptions, load, schema_of
-from launcher.loading.rows import rows_of
-from launcher.loading.stores.search_engine import SearchEngine
+from launcher.loading.stores.common import backpressure
+from launcher.loading.stores.search_engines.search_engine import SearchEngine
 from launcher.loading.vector_store import VectorStore
 from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import Dataset, open_dataset

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from launcher.errors import Problem, Usage
-from launcher.loading import backpressure, reads
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.preview import preview
-from launcher.loading.row_names import name_of_key, uuid_of_key
+from launcher.loading.stores.common import backpressure, reads
+from launcher.loading.stores.common.row_names import name_of_key, uuid_of_key
 from launcher.loading.vector_store import Key, Rows, Schema, VectorStore
 from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import open_dataset

@@ -11,9 +11,9 @@ import pytest
 
 from launcher.cli.main import main
 from launcher.errors import Problem
-from launcher.loading import backpressure
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
+from launcher.loading.stores.common import backpressure
 from launcher.loading.vector_store import Key, VectorStore
 from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import open_dataset

@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from launcher.errors import Problem
-from launcher.loading.backpressure import Limits, Throttle, Write
 from launcher.loading.contents import Contents, check_takes_place, resumed
+from launcher.loading.stores.common.backpressure import Limits, Throttle, Write
 from launcher.loading.vector_store import Guarantee, Rows, Schema
 from launcher.sinks.index import IndexSpec
 

@@ -1,6 +1,6 @@
 """turbopuffer, by upserts under a UUID of id and chunk: writing a row again changes nothing.
 
-A namespace is made by its first write, and has no aliases: see `launcher.loading.register`, whose records are documents
+A namespace is made by its first write, and has no aliases: see `stores.common.register`, whose records are documents
 of the namespace `embedfleet-register`. A write that is answered is durable, whole, and seen by the next query. A packed
 bit is a number, 1 or -1.
 """
@@ -30,11 +30,11 @@ from turbopuffer import (
 )
 
 from launcher.errors import Problem, Usage
-from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.contents import Contents
-from launcher.loading.register import Register
-from launcher.loading.row_names import uuid_of_key
-from launcher.loading.signs import numbers_of, stored_of
+from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.stores.common.register import Register
+from launcher.loading.stores.common.row_names import uuid_of_key
+from launcher.loading.stores.common.signs import numbers_of, stored_of
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target

@@ -15,7 +15,7 @@ from opensearchpy import OpenSearch as Client
 from opensearchpy.exceptions import ConnectionError as LostError
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
-from launcher.loading.stores.search_engine import (
+from launcher.loading.stores.search_engines.search_engine import (
     EF_SEARCH,
     REQUESTS,
     RETRIES,

@@ -14,8 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from launcher.errors import Problem
-from launcher.loading.columns import ArrowColumn, arrow_of
-from launcher.loading.rows import UNIQUE_IDS
+from launcher.loading.dataset_rows.columns import ArrowColumn, arrow_of
+from launcher.loading.dataset_rows.rows import UNIQUE_IDS
 from launcher.loading.vector_store import Key, Rows, keys_of
 from launcher.vectors.read_dataset import Dataset, DatasetFile
 
@@ -69,7 +69,7 @@ def _compare(dataset: Dataset, files: Sequence[DatasetFile], suspects: Hashes) -
     for file in files:
         for batch in _keys_of(dataset, file):
             found = np.flatnonzero(np.isin(_hashes_of_batch(batch), suspects))
-            for key in keys_of(batch.take(pa.array(found))) if len(found) else ():
+            for key in keys_of(batch.take(pa.array(found, pa.int64()))) if len(found) else ():
                 if key in seen:
                     raise Problem(
                         f"a row of {seen[key]} and one of {file.key} have one key: id {key.id!r}, chunk {key.chunk}",

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from launcher.errors import Problem
-from launcher.loading.columns import ArrowColumn, distinct
+from launcher.loading.dataset_rows.columns import ArrowColumn, distinct
 from launcher.loading.vector_store import Element, Key, Limited, Rows, Schema, Vectors, keys_of
 from launcher.vectors.read_dataset import Dataset, DatasetFile, Form
 from tasks.protocol.dtypes import Dtype

@@ -1,7 +1,7 @@
 """Pinecone, by upserts under the id `id:chunk`: writing a row again changes nothing.
 
 The index is the user's, with dimensions, cloud and region; a target is a namespace of it, which its first write makes.
-Namespaces have no aliases: see `launcher.loading.register`, whose records are vectors of the namespace
+Namespaces have no aliases: see `launcher.loading.stores.common.register`, whose records are vectors of the namespace
 `embedfleet-register`. Reads lag behind writes: what this process wrote is waited for, by the position in Pinecone's log
 and by the last row, before anything is read. A packed bit is a number, 1 or -1.
 """
@@ -33,12 +33,12 @@ from pinecone.errors.exceptions import (
 )
 
 from launcher.errors import Problem, Usage
-from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.contents import Contents
-from launcher.loading.reads import Unseen, until_seen
-from launcher.loading.register import Register
-from launcher.loading.row_names import name_of_key
-from launcher.loading.signs import numbers_of, stored_of
+from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.stores.common.reads import Unseen, until_seen
+from launcher.loading.stores.common.register import Register
+from launcher.loading.stores.common.row_names import name_of_key
+from launcher.loading.stores.common.signs import numbers_of, stored_of
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
@@ -331,7 +331,9 @@ def open_pinecone(target: Target, secret: str | None) -> PineconeNamespace:
     """
     try:
         if "import" in target.options:
-            return import_module("launcher.loading.stores.pinecone_import").open_import(target, secret)
+            return import_module("launcher.loading.stores.services.pinecone_import").open_import(
+                target, secret
+            )
         with problems():
             return PineconeNamespace(target, secret)
     except ValueError as error:  # pinecone's own, of the key

@@ -16,7 +16,7 @@ import numpy as np
 from elasticsearch import ApiError, TransportError, UnsupportedProductError
 from elasticsearch import Elasticsearch as Client
 
-from launcher.loading.stores.search_engine import (
+from launcher.loading.stores.search_engines.search_engine import (
     EF_SEARCH,
     REQUESTS,
     RETRIES,

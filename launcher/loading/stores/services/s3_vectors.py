@@ -1,6 +1,6 @@
 """Amazon S3 Vectors, by PutVectors under the key `id:chunk`: writing a row again changes nothing.
 
-A vector bucket has no aliases: see `launcher.loading.register`, whose records are vectors of one number in the index
+A vector bucket has no aliases: see `stores.common.register`, whose records are vectors of one number in the index
 `embedfleet-register` of the bucket. Writes are seen at once (the service is strongly consistent). It has no exact search,
 and no count: keys are listed. The metric is the cosine; a packed bit is a number, 1 or -1.
 """
@@ -26,12 +26,12 @@ from botocore.exceptions import (
 )
 
 from launcher.errors import Problem, Usage
-from launcher.loading.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.contents import Contents
-from launcher.loading.register import Register
-from launcher.loading.row_names import name_of_key
-from launcher.loading.signs import numbers_of, stored_of
-from launcher.loading.stores.s3_vectors_limits import (
+from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.stores.common.register import Register
+from launcher.loading.stores.common.row_names import name_of_key
+from launcher.loading.stores.common.signs import numbers_of, stored_of
+from launcher.loading.stores.services.s3_vectors_limits import (
     DELETE_ROWS,
     GET_ROWS,
     KEY_BYTES,

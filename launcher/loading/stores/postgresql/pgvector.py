@@ -15,10 +15,10 @@ from launcher.errors import Problem
 from launcher.index_sizes.pgvector import index_bytes, table_bytes
 from launcher.index_sizes.size import DEFAULT_ID_BYTES as ID_BYTES
 from launcher.loading.contents import Contents, check_takes_place, decode, resumed
-from launcher.loading.stores import pgvector_tables as tables
-from launcher.loading.stores.copy_binary import BIG_ENDIAN, HEADER, TRAILER, buffers
-from launcher.loading.stores.pgvector_tables import TableName
-from launcher.loading.stores.postgres import Connections, first_line, problems
+from launcher.loading.stores.postgresql import pgvector_tables as tables
+from launcher.loading.stores.postgresql.copy_binary import BIG_ENDIAN, HEADER, TRAILER, buffers
+from launcher.loading.stores.postgresql.pgvector_tables import TableName
+from launcher.loading.stores.postgresql.postgres import Connections, first_line, problems
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from launcher.loading.rows import keys_in
+from launcher.loading.dataset_rows.rows import keys_in
 from launcher.loading.vector_store import Key
 from launcher.vectors.read_dataset import Dataset, DatasetFile
 

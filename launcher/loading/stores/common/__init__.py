@@ -1,0 +1,11 @@
+"""What several stores share. No client is imported here.
+
+Imports: `launcher.loading`, `sinks`, `errors`; `tasks`.
+
+behind_alias: what stores do alike whose collections have an alias: Milvus, Qdrant, RediSearch, search engines, Weaviate.
+register: which collection a name stands for, in a store without aliases.
+backpressure: fewer and smaller requests while a store is busy.
+reads: what was written and is not seen yet.
+row_names: the one text that names a row.
+signs: packed bits as numbers.
+"""

@@ -1,0 +1,10 @@
+"""Services that bill by what is written and kept. They have no aliases: see `launcher.loading.stores.common.register`.
+
+Imports: `launcher.loading`, `sinks`, `errors`; `tasks`; boto3, turbopuffer and pinecone, which are extras.
+
+s3_vectors: Amazon S3 Vectors, a vector a row.
+s3_vectors_limits: its limits, and the metadata of a row.
+turbopuffer_namespaces: turbopuffer, a document a row.
+pinecone_index: Pinecone, a row an id.
+pinecone_import: its bulk import from a bucket.
+"""
