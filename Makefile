@@ -105,8 +105,9 @@ RECALL_TEXTS ?= 2000
 bench-recall: setup ## recall@10 of each dtype beside float32 over RECALL_TEXTS texts of the demo, as JSON
 	@$(BIN)/python -m benchmarks.recall $(RECALL_TEXTS)
 
-bench-load: $(VECTOR_STORES)/ready ## rows a second into pgvector and Lance, beside their own bulk paths, as JSON
+bench-load: $(VECTOR_STORES)/ready $(CHROMA)/ready ## rows a second into pgvector, Lance, Milvus, Valkey and Chroma, beside their own bulk paths, as JSON
 	@$(VECTOR_STORES)/bin/python -m benchmarks.load
+	@$(VECTOR_STORES)/bin/python -m benchmarks.load_servers
 
 check-plans: setup ## plan 20 jobs and check each plan by a second calculation, as JSON
 	@$(BIN)/python -m benchmarks.plan_check

@@ -1,0 +1,175 @@
+"""Rows a second of `embedfleet load` into Milvus, Valkey and Chroma, beside the fastest way into each of them, as JSON.
+
+Milvus's own: `do_bulk_insert` of one Parquet file that was exported before, from the disk of the server. Valkey's: HSET
+of bytes that are ready, 1,000 in a pipeline over as many connections. Chroma's: `add` of arrays that are ready, as large
+as a request may be. All without what makes a second load of the same rows harmless: an import of a file twice makes each
+row twice. Rounds alternate, on one machine. Qdrant is not here: no package holds its server, and ours would be measured.
+"""
+
+# the clients are extras, and no part of `dev`
+# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+import json
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+from benchmarks.load import DIMENSIONS, PARALLEL, compared, ours
+from launcher.loading.dataset_rows.columns import ArrowColumn
+from launcher.vectors.export import export
+from launcher.vectors.read_dataset import Dataset
+from tests.support.chroma import running_chroma
+from tests.support.milvus import running_milvus
+from tests.support.redisearch import running_redisearch
+from tests.support.vector_datasets import dataset_of
+
+FILES, ROWS = 4, 5_000
+REQUEST_ROWS = 1_000
+POLL = 0.05
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one request."""
+
+    keys: list[str]
+    ids: list[str]
+    vectors: Any  # float32: [rows, dimensions]
+
+
+def parts_of(dataset: Dataset) -> list[list[Part]]:
+    """All rows, a list of requests for each connection."""
+    found: list[list[Part]] = [[] for _ in range(PARALLEL)]
+    for number, file in enumerate(dataset.files):
+        for batch in dataset.batches_of(file, "stored", ["id", "vector"]):
+            for start in range(0, batch.num_rows, REQUEST_ROWS):
+                some = batch.slice(start, REQUEST_ROWS)
+                ids = list(ArrowColumn(some.column("id")))
+                column: Any = some.column("vector")
+                vectors = column.flatten().to_numpy().reshape(len(ids), -1)
+                found[number % PARALLEL].append(Part([f"{name}:0" for name in ids], ids, vectors))
+    return found
+
+
+def seconds_of(send: Callable[[list[Any]], None], parts: list[list[Any]]) -> float:
+    """Of as many connections at once."""
+    begun = monotonic()
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        list(pool.map(send, parts))
+    return monotonic() - begun
+
+
+def bare_milvus(place: str, file: Path) -> float:
+    """Seconds of one import into a new collection, until its rows are in segments."""
+    from pymilvus import DataType, MilvusClient, connections, utility
+
+    name = f"bare_{uuid4().hex[:8]}"
+    client = MilvusClient(f"http://{place}")
+    schema = MilvusClient.create_schema(enable_dynamic_field=False)
+    schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=200)
+    schema.add_field("id", DataType.VARCHAR, max_length=200)
+    schema.add_field("chunk", DataType.INT32)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=DIMENSIONS)
+    client.create_collection(name, schema=schema)
+    host, _, port = place.partition(":")
+    connections.connect("imports", host=host, port=port)
+    begun = monotonic()
+    job = utility.do_bulk_insert(name, [str(file)], using="imports")
+    while (state := utility.get_bulk_insert_state(job, using="imports")).state_name != "Completed":
+        assert state.state_name != "Failed", state
+        time.sleep(POLL)
+    seconds = monotonic() - begun
+    connections.disconnect("imports")
+    client.drop_collection(name)
+    client.close()
+    return seconds
+
+
+def bare_valkey(place: str, parts: list[list[Part]]) -> float:
+    """Seconds of hashes that an index without a graph takes in."""
+    import redis
+
+    host, _, port = place.partition(":")
+    name = f"bare_{uuid4().hex[:8]}"
+    ready = [
+        [[(f"{name}:{key}", one, row.tobytes()) for key, one, row in rows] for rows in connection]
+        for connection in (
+            [list(zip(part.keys, part.ids, part.vectors, strict=True)) for part in some] for some in parts
+        )
+    ]
+    with redis.Redis(host=host, port=int(port), protocol=2) as client:
+        client.execute_command(
+            *("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, f"{name}:", "SCHEMA", "chunk", "NUMERIC"),
+            *("vector", "VECTOR", "FLAT", 6, "TYPE", "FLOAT32", "DIM", DIMENSIONS),
+            *("DISTANCE_METRIC", "COSINE"),
+        )
+
+        def send(requests: list[Any]) -> None:
+            with redis.Redis(host=host, port=int(port), protocol=2) as own:
+                for rows in requests:
+                    with own.pipeline(transaction=False) as line:
+                        for key, one, body in rows:
+                            line.hset(key, mapping={"id": one, "chunk": 0, "vector": body})
+                        line.execute()
+
+        seconds = seconds_of(send, ready)
+        client.execute_command("FT.DROPINDEX", name, "DD")
+    return seconds
+
+
+def bare_chroma(place: str, parts: list[list[Part]]) -> float:
+    """Seconds of `add`, by one client, as ours has one."""
+    import chromadb
+
+    host, _, port = place.partition(":")
+    client = chromadb.HttpClient(host=host, port=int(port))
+    name = f"bare_{uuid4().hex[:8]}"
+    graph = {"space": "ip", "max_neighbors": 16, "ef_construction": 64, "ef_search": 100}
+    there = client.create_collection(name, configuration={"hnsw": graph}, embedding_function=None)
+
+    def send(requests: list[Part]) -> None:
+        for part in requests:
+            about = [{"id": one, "chunk": 0} for one in part.ids]
+            there.add(ids=part.keys, embeddings=part.vectors, metadatas=about)
+
+    seconds = seconds_of(send, parts)
+    client.delete_collection(name)
+    return seconds
+
+
+def main() -> None:
+    """Print the comparisons."""
+    with TemporaryDirectory(prefix="embedfleet-load-") as name, ExitStack() as stack:
+        folder = Path(name)
+        dataset = dataset_of(folder / "out", FILES, ROWS, DIMENSIONS)
+        export(dataset, folder / "rows.parquet", how="milvus")
+        parts = parts_of(dataset)
+        bare: dict[str, Any] = {
+            "milvus": (running_milvus, partial(bare_milvus, file=folder / "rows.parquet")),
+            "redis": (running_redisearch, partial(bare_valkey, parts=parts)),
+            "chroma": (running_chroma, partial(bare_chroma, parts=parts)),
+        }
+        found: dict[str, Any] = {"rows": dataset.rows, "dimensions": DIMENSIONS, "parallel": PARALLEL}
+        for kind in sys.argv[1:] or bare:
+            start, own_way = bare[kind]
+            place = stack.enter_context(start())
+            found[kind] = compared(
+                dataset.rows,
+                lambda kind=kind, place=place: ours(dataset, f"{kind}://{place}/docs_{uuid4().hex[:8]}"),
+                lambda own_way=own_way, place=place: own_way(place),
+            )
+    json.dump(found, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()
