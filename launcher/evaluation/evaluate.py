@@ -19,8 +19,9 @@ from launcher.evaluation.judgments import Judgments
 from launcher.evaluation.representations import Representation, as_kept, cheaper, shorten
 from launcher.evaluation.retrieval import TopRows, best_of_documents, ndcg, ranking, recall
 from launcher.format import plural
-from launcher.vectors.query_encoder import load_run_encoder, query_prompt
+from launcher.vectors.query_encoder import Prompt, load_run_encoder, query_prompt
 from launcher.vectors.read_dataset import Dataset
+from tasks.protocol.manifest import Header
 
 NDCG_AT, RECALL_AT, RECALL_DEEP = 10, 10, 100
 BLOCK_QUERIES = 512  # scored at once: 512 x 10,000 scores are 20 MB
@@ -53,14 +54,63 @@ def evaluate(dataset: Dataset, judgments: Judgments, options: EvaluateOptions) -
         Problem: the model cannot be loaded, or a file of the dataset cannot be read.
     """
     header = dataset.header
+    _check_shorter(dataset, options)
+    asked = _embed_queries(dataset, judgments, options)
+    stored = Representation(header.dtype, dataset.dimensions)
+    forms = [stored, *cheaper(stored, options.shorter or ())]
+    judged = {name for row in judgments.relevant.values() for name in row}
+    seen = _rank(dataset, asked.vectors, forms, judged)
+    missing = sorted(judged - seen.present)
+    if missing and not options.allow_missing:
+        raise Usage(
+            f"{plural(len(missing), 'judged document')} not in run {dataset.run}: {', '.join(missing[:SHOWN])}",
+            hint="evaluate the run of the corpus that was judged, with its ids as corpus.id; or --allow-missing",
+        )
+    rows = _measured(seen, judgments, forms)
+    return EvaluateDocument(
+        run=dataset.run,
+        output=dataset.output,
+        model=header.model,
+        model_fingerprint=header.model_fingerprint,
+        prompt=asked.prompt.text,
+        prompt_from=asked.prompt.source,
+        queries=len(judgments.texts),
+        queries_skipped=judgments.skipped,
+        queries_cut=asked.cut,
+        relevant=sum(value > 0 for row in judgments.relevant.values() for value in row.values()),
+        missing=len(missing),
+        documents=seen.documents,
+        vectors=dataset.rows,
+        keep=options.keep,
+        representations=tuple(rows),
+        cheapest_stored=_cheapest(rows, options.keep, lambda one: one.stored_bytes),
+        cheapest_index=_cheapest(rows, options.keep, lambda one: one.index_bytes),
+        notes=_notes(header, len(judgments.texts), options),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The queries as vectors: [queries, dimensions]. `cut`: how many were too long."""
+
+    vectors: Floats
+    prompt: Prompt
+    cut: int
+
+
+def _check_shorter(dataset: Dataset, options: EvaluateOptions) -> None:
     wrong = [n for n in options.shorter or () if not 0 < n < dataset.dimensions]
     if wrong:
         raise Usage(
             f"the vectors have {dataset.dimensions} dimensions, not more than {wrong[0]}",
             hint=f"name fewer than {dataset.dimensions}",
         )
-    prompt = query_prompt(header, options.prompt)
-    encoder = load_run_encoder(header)
+
+
+def _embed_queries(dataset: Dataset, judgments: Judgments, options: EvaluateOptions) -> _Asked:
+    """Embed the queries by the run's model, which must give vectors that compare with those of the run."""
+    prompt = query_prompt(dataset.header, options.prompt)
+    encoder = load_run_encoder(dataset.header)
     pieces = encoder.pieces(list(judgments.texts.values()), prompt.text)
     queries = encoder.encode([piece.ids[0] for piece in pieces], prompt.text)
     if queries.shape[1] != dataset.dimensions:
@@ -71,45 +121,20 @@ def evaluate(dataset: Dataset, judgments: Judgments, options: EvaluateOptions) -
     if not np.isfinite(queries).all():
         bad = list(judgments.texts)[int(np.flatnonzero(~np.isfinite(queries).all(1))[0])]
         raise Problem(f"the model gave no vector for the query {bad}", hint="take it out of the queries")
-    stored = Representation(header.dtype, dataset.dimensions)
-    forms = [stored, *cheaper(stored, options.shorter or ())]
-    judged = {name for row in judgments.relevant.values() for name in row}
-    seen = _rank(dataset, queries, forms, judged)
-    missing = sorted(judged - seen.present)
-    if missing and not options.allow_missing:
-        raise Usage(
-            f"{plural(len(missing), 'judged document')} not in run {dataset.run}: {', '.join(missing[:SHOWN])}",
-            hint="evaluate the run of the corpus that was judged, with its ids as corpus.id; or --allow-missing",
-        )
-    rows = _measured(seen, judgments, forms)
+    return _Asked(queries, prompt, sum(piece.cut > 0 for piece in pieces))
+
+
+def _notes(header: Header, queries: int, options: EvaluateOptions) -> tuple[str, ...]:
+    """What the figures cannot show."""
     notes: list[str] = []
     if options.shorter is None:
         notes.append(NO_SHORTER)
-    if len(judgments.texts) < FEW_QUERIES:
-        few = "1 query is few" if len(judgments.texts) == 1 else f"{len(judgments.texts)} queries are few"
+    if queries < FEW_QUERIES:
+        few = "1 query is few" if queries == 1 else f"{queries} queries are few"
         notes.append(f"{few}: whether cheaper vectors lose a percent cannot be seen with them")
     if header.dtype != "float32":
         notes.append(f"the run keeps {header.dtype}: what float32 would give is not known of its vectors")
-    return EvaluateDocument(
-        run=dataset.run,
-        output=dataset.output,
-        model=header.model,
-        model_fingerprint=header.model_fingerprint,
-        prompt=prompt.text,
-        prompt_from=prompt.source,
-        queries=len(judgments.texts),
-        queries_skipped=judgments.skipped,
-        queries_cut=sum(piece.cut > 0 for piece in pieces),
-        relevant=sum(value > 0 for row in judgments.relevant.values() for value in row.values()),
-        missing=len(missing),
-        documents=seen.documents,
-        vectors=dataset.rows,
-        keep=options.keep,
-        representations=tuple(rows),
-        cheapest_stored=_cheapest(rows, options.keep, lambda one: one.stored_bytes),
-        cheapest_index=_cheapest(rows, options.keep, lambda one: one.index_bytes),
-        notes=tuple(notes),
-    )
+    return tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)

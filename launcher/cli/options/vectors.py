@@ -107,6 +107,33 @@ def add_load(commands: Commands) -> None:
         "--secret", type=_variable, metavar="NAME",
         help="the environment variable with the password or key; PGPASSWORD and PGPASSFILE hold anyway",
     )  # fmt: skip
+    _add_rows(load)
+    load.add_argument(
+        "--follow",
+        action="store_true",
+        help="load a run that goes on: each shard when it is done, the rest and the index at its end",
+    )
+    load.add_argument(
+        "--parent", type=int, help=argparse.SUPPRESS
+    )  # the launcher that starts it, and ends it
+    _add_machines(load)
+    load.add_argument("--of", help=argparse.SUPPRESS)  # of a loader on a machine: the run in OUTPUT
+    load.add_argument("--share", help=argparse.SUPPRESS)  # and the identity of the load
+    load.add_argument("--parallel", type=positive, default=2, metavar="N", help="files at once (default 2)")
+    load.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, how large it is and how long it takes"
+    )
+    load.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare the store with the dataset: rows, numbers, searches, recall",
+    )
+    add_runs_folder(load)
+    add_json(load)
+
+
+def _add_rows(load: argparse.ArgumentParser) -> None:
+    """Which rows and columns are loaded, and into which index."""
     what = load.add_mutually_exclusive_group()
     what.add_argument(
         "--since", metavar="RUN", help="the run that the table holds: write what is new, delete what is gone"
@@ -122,14 +149,10 @@ def add_load(commands: Commands) -> None:
     load.add_argument(
         "--keep", type=_kept, metavar="NAME,...", help="kept columns to load, or none (default: all)"
     )
-    load.add_argument(
-        "--follow",
-        action="store_true",
-        help="load a run that goes on: each shard when it is done, the rest and the index at its end",
-    )
-    load.add_argument(
-        "--parent", type=int, help=argparse.SUPPRESS
-    )  # the launcher that starts it, and ends it
+
+
+def _add_machines(load: argparse.ArgumentParser) -> None:
+    """The machines that load, where they are rented."""
     rented = load.add_argument_group("machines", "rent machines that load, beside the store")
     rented.add_argument(
         "--on",
@@ -146,19 +169,6 @@ def add_load(commands: Commands) -> None:
         "--pass", dest="passed", type=variable, action="append", default=[], metavar="NAME",
         help="an environment variable that they need, as a secret; several: give it again",
     )  # fmt: skip
-    load.add_argument("--of", help=argparse.SUPPRESS)  # of a loader on a machine: the run in OUTPUT
-    load.add_argument("--share", help=argparse.SUPPRESS)  # and the identity of the load
-    load.add_argument("--parallel", type=positive, default=2, metavar="N", help="files at once (default 2)")
-    load.add_argument(
-        "--dry-run", action="store_true", help="say what would be done, how large it is and how long it takes"
-    )
-    load.add_argument(
-        "--verify",
-        action="store_true",
-        help="compare the store with the dataset: rows, numbers, searches, recall",
-    )
-    add_runs_folder(load)
-    add_json(load)
 
 
 def _target(word: str) -> str:
