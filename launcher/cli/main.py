@@ -34,6 +34,14 @@ DESCRIPTION = (
     "Embed a large corpus: plan it before it costs anything, recover lost workers, account for every dollar."
 )
 SHELLS = ("bash", "zsh", "tcsh")
+GOING_ON = (
+    "launch",
+    "resume",
+    "pilot",
+    "load",
+    "stop",
+    "down",
+)  # commands that may leave machines or workers at work
 ENDING = ("finish", "down", "stop")  # commands that end machines or delete files
 SLIP = 0.85  # how alike a word must be to one of these
 MEANT = {  # what other tools call our commands
@@ -161,7 +169,7 @@ def _run(words: Sequence[str]) -> int:
     except Problem as problem:
         return _failed(problem, problem.two_lines(), as_json=as_json)
     except KeyboardInterrupt:
-        interrupted = Interrupted("interrupted", hint="embedfleet status shows what still runs")
+        interrupted = Interrupted("interrupted", hint=_after_interrupt(words))
         return _failed(interrupted, interrupted.two_lines(), as_json=as_json)
     except BrokenPipeError:  # the reader of our output closed it early
         discard(sys.stdout)
@@ -173,6 +181,14 @@ def _run(words: Sequence[str]) -> int:
             )
             _print_error(bug)
         raise
+
+
+def _after_interrupt(words: Sequence[str]) -> str:
+    """What to do after Ctrl-C: only some commands leave work that goes on."""
+    command = next(iter(words), "")
+    if command in GOING_ON:
+        return "embedfleet status shows what still runs, if the run had begun"
+    return f"embedfleet {command} left nothing running: give it again"
 
 
 def _wants_json(words: Sequence[str]) -> bool:

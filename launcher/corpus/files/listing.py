@@ -4,9 +4,11 @@ Reads names, sizes and versions, never contents. A path names a folder, a file o
 What it names and is not read is counted by kind.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from glob import has_magic
 from hashlib import blake2b
 from itertools import takewhile
@@ -132,9 +134,17 @@ def _list_disk(given: Path, base: Path, kind: Kind | None, tally: Tally) -> tupl
     else:
         root, found = place.parent, [FoundFile(place, place.name)]
         if not place.exists():
-            raise Problem(f"no corpus at {place}", hint="set corpus.path to a file, a folder or a glob")
+            raise _no_corpus(place)
     files = (_file_on_disk(file, kind, tally) for file in found)
     return str(root), [file for file in files if file is not None]
+
+
+def _no_corpus(place: Path) -> Problem:
+    """The error for a path of this machine that is not there, with the name beside it that is nearest."""
+    known = place.parent.is_dir() and os.access(place.parent, os.R_OK)
+    near = get_close_matches(place.name, [one.name for one in place.parent.iterdir()], n=1) if known else []
+    hint = "set corpus.path to a file, a folder or a glob"
+    return Problem(f"no corpus at {place}", hint=f"{hint}; did you mean {near[0]}?" if near else hint)
 
 
 def fixed_folder(given: Path, base: Path) -> Path:

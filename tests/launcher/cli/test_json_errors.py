@@ -83,3 +83,21 @@ def test_a_bug_keeps_its_traceback(
 
 def test_without_json_stdout_stays_empty(tmp_path: Path) -> None:
     assert in_process("status", folder=tmp_path).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("plan", "embedfleet plan left nothing running: give it again"),
+        ("launch", "embedfleet status shows what still runs, if the run had begun"),
+    ],
+)
+def test_hint_after_an_interrupt_is_that_of_the_command(
+    command: str, hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_name: str) -> Handler:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "command_of", interrupted)
+    assert command_line.main([command, "job.yaml"]) == 130
+    assert capsys.readouterr().err == f"Error: interrupted\nTry: {hint}\n"

@@ -172,6 +172,9 @@ def test_missing_path_is_a_problem(tmp_path: Path) -> None:
     problem = refusal("in", tmp_path)
     assert str(problem) == f"no corpus at {tmp_path / 'in'}"
     assert problem.hint == "set corpus.path to a file, a folder or a glob"
+    (tmp_path / "notes").mkdir()
+    assert refusal("ntoes", tmp_path).hint.endswith("; did you mean notes?")
+    assert refusal("else/where", tmp_path).hint == problem.hint
 
 
 def test_folder_without_input_is_a_problem_that_lists_skipped_files(tmp_path: Path) -> None:
