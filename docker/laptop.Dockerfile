@@ -1,6 +1,7 @@
 # The command embedfleet: plans, prices, runs on this machine, reports. From the root of the repository:
 #   docker build -f docker/laptop.Dockerfile -t embedfleet .
-#   docker run --rm -it -v "$PWD:/work" embedfleet plan job.yaml
+#   docker run --rm -it --user "$(id -u):$(id -g)" -e HOME=/tmp -v "$PWD:/work" embedfleet plan job.yaml
+# The user is yours, so that plans, runs and vectors can be written into the folder.
 # EXTRAS are those of the README. Renting machines (cloud) and embedding with vLLM want environments of their own.
 FROM python:3.12.8-slim-bookworm
 

@@ -101,3 +101,11 @@ def test_it_builds_where_a_builder_answers(path: Path) -> None:
     ]
     done = subprocess.run([*command, str(ROOT)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2_000:]
+
+
+def test_a_folder_that_is_mounted_is_written_to_as_the_caller() -> None:
+    """The image's own user may not write into the folder of another one: no plan, run or vector could be kept."""
+    lines = FILES[0].read_text(encoding="utf-8").splitlines()
+    runs = [line for line in lines if "docker run" in line and "-v " in line]
+    assert runs
+    assert all('--user "$(id -u):$(id -g)" -e HOME=/tmp ' in line for line in runs)
