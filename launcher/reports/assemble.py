@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -10,7 +10,7 @@ from itertools import islice
 from launcher.costs.run_costs import budget_of, lease_times, machine_times, other_charge
 from launcher.costs.run_rates import ALIVE
 from launcher.costs.usage.clock_skew import correct_clocks
-from launcher.costs.usage.machine_time import MachineTime
+from launcher.costs.usage.machine_time import LeaseTime, MachineTime
 from launcher.costs.usage.metering import meter
 from launcher.costs.usage.other_charges import UNKNOWN_REGION, DataRegion, PilotUse, estimate_charges
 from launcher.costs.usage.spend import Spend
@@ -25,7 +25,7 @@ from launcher.planning.pilot_machine import PILOT_EVENT, pilot_machine
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure, VectorHealth
-from launcher.reports.repeats import repeats_done
+from launcher.reports.repeats import RepeatsDone, repeats_done
 from launcher.reports.report import Report
 from launcher.reports.run_facts import collect_facts
 from launcher.reports.steering import SteeringFigures, steering_figures
@@ -69,17 +69,66 @@ def report_of(
     `unreadable` are the keys of objects of the store that cannot be read. `vectors`: read a sample of them, too.
     """
     row = ledger.runs.find(run)
+    plan = readable_plan(row)
+    used = _usage_of(ledger, store, row, plan, now)
+    progress = ledger.shards.progress(row.id)
+    return Report(
+        run=row.id,
+        name=row.name,
+        state=row.state.value,
+        created=row.created,
+        updated=used.until,
+        plan=plan,
+        shards=progress.shards,
+        shards_done=progress.shards_done,
+        done=used.done,
+        repeats=used.repeats,
+        machines=used.machines,
+        leases=used.leases,
+        spend=used.spend,
+        failures=read_failures(store, used.quarantines) if store else [],
+        failed_rows=progress.failed_rows,
+        cut_short=progress.cut_short,
+        events=[ReportEvent(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
+        clock_errors=used.clock_errors,
+        unpriced=used.unpriced,
+        budget=budget_of(ledger, row.id, plan),
+        offers=offers,
+        ceilings=_token_ceilings(plan, {m.gpu for m in used.machines}) if plan else {},
+        unreadable=unreadable,
+        facts=collect_facts(ledger, store, row, plan),
+        steering=_steering(ledger, row, plan, (used.machines, used.spend), used.done),
+        vectors=_vectors(store, run=row.id, receipts=ledger.shards.all_receipts(row.id))
+        if store and vectors
+        else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Usage:
+    """What a run used and what that cost, by clocks that agree, until its figures last changed."""
+
+    done: WorkDone
+    repeats: RepeatsDone | None
+    quarantines: Sequence[str]
+    machines: Sequence[MachineTime]
+    leases: Sequence[LeaseTime]
+    clock_errors: Mapping[str, timedelta]
+    spend: Spend
+    unpriced: Sequence[str]  # what the dollars leave out, in words
+    until: datetime
+
+
+def _usage_of(ledger: Ledger, store: Store | None, row: Run, plan: SavedPlan | None, now: datetime) -> _Usage:
     with _garbage_collection_paused():
         found = fold(ledger.shards.each_receipt(row.id))
     of_repeats = read_repeats_receipts(store, row.id) if store else None
     repeats = of_repeats and repeats_done(of_repeats)
     if repeats:
         found = found.beside(repeats.stretches)
-    progress = ledger.shards.progress(row.id)
     machines = machine_times(ledger, row.id)
     asked, now = now, _last_change(row, machines, now)
     done, leases, clock_errors = correct_clocks(machines, found, lease_times(ledger, row.id), now)
-    plan = readable_plan(row)
     charges = ledger.costs.charges(row.id)
     until = (done.last_finished() or now) if row.state == RunState.DONE else asked
     others, unpriced = estimate_charges(
@@ -91,36 +140,16 @@ def report_of(
         {charge.kind for charge in charges},
         _pilot_use(ledger, row.id, plan, until),
     )
-    spend = meter(machines, done, leases, now, [*map(other_charge, charges), *others])
-    return Report(
-        run=row.id,
-        name=row.name,
-        state=row.state.value,
-        created=row.created,
-        updated=now,
-        plan=plan,
-        shards=progress.shards,
-        shards_done=progress.shards_done,
+    return _Usage(
         done=done,
         repeats=repeats,
+        quarantines=found.quarantines,
         machines=machines,
         leases=leases,
-        spend=spend,
-        failures=read_failures(store, found.quarantines) if store else [],
-        failed_rows=progress.failed_rows,
-        cut_short=progress.cut_short,
-        events=[ReportEvent(e.at, e.kind, e.text) for e in ledger.runs.events(row.id)],
         clock_errors=clock_errors,
+        spend=meter(machines, done, leases, now, [*map(other_charge, charges), *others]),
         unpriced=unpriced,
-        budget=budget_of(ledger, row.id, plan),
-        offers=offers,
-        ceilings=_token_ceilings(plan, {m.gpu for m in machines}) if plan else {},
-        unreadable=unreadable,
-        facts=collect_facts(ledger, store, row, plan),
-        steering=_steering(ledger, row, plan, (machines, spend), done),
-        vectors=_vectors(store, run=row.id, receipts=ledger.shards.all_receipts(row.id))
-        if store and vectors
-        else None,
+        until=now,
     )
 
 
