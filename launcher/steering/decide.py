@@ -39,9 +39,8 @@ TAIL_STARTS = 2.0  # nothing new is started for a run that is done within so man
 # would only wait in its queue, before the machines on demand that the deadline may need.
 LAUNCHING_SECONDS = 180.0
 LAUNCHES_AT_ONCE = 8
-RETRY_MACHINES = (
-    2  # machines that ask a place which had none before; the rest of the room is for other places
-)
+# Machines that ask a place which had none before; the rest of the room is for other places. One says as much as many.
+RETRY_MACHINES = 1
 NEXT_LOOK = timedelta(minutes=10)  # at the latest, and sooner where prices of time may change the decision
 NEXT_LOOK_ON_DEMAND = timedelta(minutes=5)
 

@@ -8,7 +8,7 @@ a fleet comes back to spot.
 from launcher.steering.budget_rules import BudgetRules, affordable
 from launcher.steering.forecast import Money
 from launcher.steering.level import Level
-from launcher.steering.on_demand import may_release
+from launcher.steering.on_demand import may_launch, may_release
 from launcher.steering.reconciliation import Reconciliation
 from launcher.steering.safety_net import SafetyNet
 from launcher.steering.situation import Kind, Machine, MachinePhase
@@ -23,8 +23,9 @@ MOVED_AT_ONCE = 4
 def trim(current: Reconciliation, net: SafetyNet | None, rules: BudgetRules) -> None:
     """End the dearest machines where more are there than may be held: a probe came, and takes the place of one.
 
-    Where the deadline has no time for the cold start of the one that came, the dearer one works until that one does. A
-    machine that came and hangs goes first.
+    Where the deadline has no time for the cold start of the one that came, the dearer one works until that one does. If
+    it could not be started again in time, both work until it could: the one that came regains that time. A machine that
+    came and hangs goes first.
     """
     limit = current.steering.limits.machines
     there = [m for m in current.machines if m.phase != MachinePhase.ASKED]
@@ -35,8 +36,11 @@ def trim(current: Reconciliation, net: SafetyNet | None, rules: BudgetRules) -> 
     current.release(hanging, what="end", reason="it came in the place of another and does not work")
     over -= len(hanging)
     cold = sum(1 for m in current.spot(MachinePhase.COLD) if current.works_soon(m))
+    needed = False  # whether a machine on demand stays that could not be started again in time
     for machine in current.dearest_first([m for m in there if m not in hanging]):
         if not over:
+            return
+        if needed and current.is_spot(machine) and over <= current.steering.limits.probes:
             return
         if current.is_spot(machine) or may_release(current, net, rules, [machine], replaced=True):
             current.release([machine], what="end", reason="a cheaper machine came for it")
@@ -45,6 +49,7 @@ def trim(current: Reconciliation, net: SafetyNet | None, rules: BudgetRules) -> 
         elif may_release(current, net, rules, [machine], handed_over=True):
             current.release([machine], what="end", reason="a cheaper machine came for it and works")
         else:
+            needed = True
             continue
         over -= 1
 
@@ -115,9 +120,10 @@ def _move_to(
         count = min(count, probes, current.room.of(kind, beyond=probes))
         leaving = dearer[:count]
         if count > 0 and not may_release(current, net, rules, leaving, replaced=True):
-            # The deadline has no time for cold starts: the dearest end when those that come work.
-            while count and not may_release(current, net, rules, dearer[:count], handed_over=True):
-                count -= 1
+            # The deadline has no time for cold starts: the dearest end when those that come work, at once or when their
+            # work has regained the time (`trim`).
+            if not may_launch(current, net, count):
+                return False
             leaving = []
     else:
         leaving = dearer[:count] if full or proven else []

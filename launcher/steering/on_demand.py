@@ -199,6 +199,14 @@ def may_release(
     return margin > cost + LOOKS * free * current.steering.look_seconds
 
 
+def may_launch(current: Reconciliation, net: SafetyNet | None, count: int) -> bool:
+    """Whether so many more machines may be in SkyPilot's launch queue before those that the net may need."""
+    if net is None:
+        return True
+    queue = net.free_rate * count / current.steering.launches_per_second
+    return net.margin - queue > must_start_at(current, net)
+
+
 def _cold(current: Reconciliation) -> float:
     """Seconds of a cold start on demand."""
     return max((kind.cold_start for kind in current.kinds.values() if not kind.spot), default=0.0)

@@ -113,7 +113,7 @@ class Limits:
 
     `probes`: machines that may be asked for and held beyond `machines` while machines are replaced by cheaper ones; each
     that comes ends a dearer machine, at the same look or, where the deadline has no time for its cold start, once it
-    works. 0 where `machines` is a quota.
+    works and the dearer one could be started again in time. 0 where `machines` is a quota.
     """
 
     machines: int | None = None

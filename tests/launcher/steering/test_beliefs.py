@@ -54,7 +54,7 @@ def test_partial_answer_bounds_what_a_place_has_until_it_gives_more() -> None:
     assert known[EAST.key].most is None
 
 
-@pytest.mark.parametrize(("refusals", "minutes"), [(1, 5), (2, 10), (3, 10), (60, 10)])
+@pytest.mark.parametrize(("refusals", "minutes"), [(1, 3), (2, 5), (3, 5), (60, 5)])
 def test_refused_place_is_asked_again_after_a_capped_backoff(refusals: int, minutes: int) -> None:
     answers = [answer(EAST, NONE, 30 * n) for n in range(refusals)]
     retry = beliefs.retry_after(beliefs.learn({}, answers)[EAST.key])

@@ -53,12 +53,27 @@ def test_spot_machine_that_hangs_goes_and_not_the_one_that_works() -> None:
     assert ended(look([*working(ON_DEMAND, HELD), spot(MachinePhase.COLD, 3_600.0)], SHORT)) == ["spot"]
 
 
-@pytest.mark.parametrize("minutes", [0.0, 1.0])
+@pytest.mark.parametrize("minutes", [0.5, 1.0])
 def test_no_machine_is_handed_over_that_could_not_be_started_again_in_time(minutes: float) -> None:
     """Spot may go at the next look: then one on demand needs its answer and its cold start."""
-    found = look(working(ON_DEMAND, HELD), minutes)
-    assert not found.asks
-    assert ended(look([*working(ON_DEMAND, HELD), spot(MachinePhase.WORKING)], minutes)) == ["spot"]
+    fleet = working(ON_DEMAND, HELD)
+    assert ended(look([*fleet, spot(MachinePhase.WORKING)], minutes)) == []
+
+
+def test_spot_machine_beside_a_full_fleet_without_slack_regains_it() -> None:
+    assert [(ask.kind, ask.count) for ask in look(working(ON_DEMAND, HELD), 0.5).asks] == [(EAST.number, 1)]
+
+
+def test_machines_that_regain_slack_are_no_more_than_the_probes() -> None:
+    fleet = [*working(ON_DEMAND, HELD), *working(EAST, 3)]
+    assert len(ended(look(fleet, 0.5))) == 1
+
+
+def test_nothing_is_asked_for_before_machines_on_demand_that_cannot_wait() -> None:
+    """One more in SkyPilot's queue would start those later that no spot machine covers any more."""
+    fleet = [*working(ON_DEMAND, HELD - 2), *working(EAST, 2)]
+    asks = [ask for ask in look(fleet, 0.6).asks if ask.kind == EAST.number]
+    assert not asks
 
 
 def test_quota_leaves_no_room_to_hand_over() -> None:
