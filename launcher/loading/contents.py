@@ -168,7 +168,7 @@ def check_takes_place(serving: Contents | None, contents: Contents, where: str) 
     """
     if serving is None or serving.collection == contents.replaces:
         return
-    if (serving.collection, serving.load) == (contents.collection, contents.load):
+    if serving.collection == contents.collection and contents.run in (serving.run, serving.following):
         return
     raise Problem(
         f"{where} holds run {serving.run} by a load that began later than this one of run {contents.run}: "

@@ -77,6 +77,18 @@ def test_replacement_has_its_own_and_two_are_kept() -> None:
     assert store.collections == {"docs-c", "docs-d"}
 
 
+def test_loaders_that_begin_at_once_both_end() -> None:
+    """Each has read that nothing is there, so that the record is that of the second."""
+    store = Store()
+    one, other = Register("docs", store), Register("docs", store)
+    first = begin(store, one, "run-1", "a", replaces=False)
+    store.records.clear()
+    second = begin(store, other, "run-1", "b", replaces=False)
+    one.seal(completed(first, "run-1", 1))
+    other.seal(completed(second, "run-1", 1))
+    assert other.serving() == "docs"
+
+
 @pytest.mark.parametrize("replaces", [False, True])
 def test_late_end_of_a_load_takes_no_place(replaces: bool) -> None:
     store = Store()
