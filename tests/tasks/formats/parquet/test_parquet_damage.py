@@ -169,7 +169,8 @@ def test_a_changed_byte_is_damage_where_the_writer_left_checksums(tmp_path: Path
         {"id": [f"r{n}" for n in range(ROWS)], "text": [f"text number {n}" for n in range(ROWS)]}
     )
     how: dict[str, Any] = {"compression": "none", "use_dictionary": False, "data_page_version": version}
-    pq.write_table(table, path, row_group_size=GROUP, write_page_checksum=True, **how)
+    how |= {"write_page_checksum": True}
+    pq.write_table(table, path, row_group_size=GROUP, **how)
     body = path.read_bytes()
     path.write_bytes(body.replace(b"text number 333", b"text number 933"))
     rows = found(path)
