@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from launcher.vectors.read_dataset import Dataset
-from launcher.vectors.search import Hit, nearest
+from launcher.vectors.search import OWN_COLUMNS, Hit, nearest
 
 Floats = NDArray[np.float32]
 MEMORY_BYTES = 2**30  # of the vectors of a run as float32
@@ -40,8 +40,9 @@ class SearchIndex:
         least = scores.min() if len(scores) <= k else np.partition(scores, len(scores) - k)[len(scores) - k]
         rows = np.flatnonzero(scores >= least)
         rows = rows[np.lexsort((rows, -scores[rows]))][:k]
-        names = columns.schema.names
-        kept = [name for name in names if name not in ("id", "chunk")]
+        kept = [name for name in columns.schema.names if name not in OWN_COLUMNS]
+        header = self.dataset.header
+        text = header.text if header.text in header.keep else None  # no corpus is read for an answer
         found: list[dict[str, Any]] = columns.take(rows).to_pylist()
         return tuple(
             Hit(
@@ -50,6 +51,7 @@ class SearchIndex:
                 id=values["id"],
                 chunk=values["chunk"],
                 kept={name: values[name] for name in kept},
+                text=None if text is None else values[text],
             )
             for place, (row, values) in enumerate(zip(rows.tolist(), found, strict=True), 1)
         )

@@ -276,6 +276,16 @@ def test_search_is_that_of_the_command(client: httpx.Client, dataset: Dataset) -
     assert error(client.post("/search", json={"query": "x", "k": 0})) == (400, "invalid_value")
 
 
+def test_hits_have_the_texts_that_the_run_keeps_and_no_hashes(tmp_path: Path) -> None:
+    output = run_of_dtype(
+        tmp_path, "float32", text_hash=True, hash_as_text=True, keep=("text", "n"), query_prompt=""
+    )
+    with serving(service_of(open_dataset(output))) as client:
+        (hit,) = client.post("/search", json={"query": text_of("1-4"), "k": 1}).json()["hits"]
+    assert (hit["id"], hit["text"], hit["text_missing"]) == ("1-4", text_of("1-4"), None)
+    assert hit["kept"].keys() == {"text", "n"}
+
+
 def test_similar_queries_share_results_where_that_is_asked_for(dataset: Dataset) -> None:
     with serving(service_of(dataset, semantic=-1.0)) as client:  # every query is like every other
         first = client.post("/search", json={"query": "one", "k": 3}).json()["hits"]
