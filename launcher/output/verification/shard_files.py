@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import file_digest
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from tasks.formats.parquet.open_parquet import open_parquet
 from tasks.formats.vectors.quantize import DTYPES, arrow_type
 from tasks.protocol import documents, keys, receipt
-from tasks.protocol.dtypes import Dtype
 from tasks.protocol.manifest import Header
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.retry import ReceiptListing, list_receipts
@@ -107,7 +106,7 @@ def _schema_fault(schema: pa.Schema) -> str | None:
     for name, kind in expected.items():
         if schema.get_field_index(name) < 0 or schema.field(name).type != kind:
             return f"it has no column {name!r} of type {kind}"
-    number = arrow_type(cast("Dtype", said))
+    number = arrow_type(said)
     vectors: Any = schema.field("vector").type if schema.get_field_index("vector") >= 0 else None
     if not isinstance(vectors, pa.FixedSizeListType) or vectors.value_type != number or not vectors.list_size:
         return f"it has no column 'vector' of lists of {number} of one length"
