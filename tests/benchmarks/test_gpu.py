@@ -51,4 +51,4 @@ def test_every_shape_is_a_model_that_the_engines_take(name: str, tmp_path: Path)
     """ModernBERT's padding was beyond the small vocabulary, and of Qwen2's tokens other ones were read than written."""
     build(SHAPES[name], tmp_path / "model", dry=True)
     encoder = load_encoder("packed", str(tmp_path / "model"), tokens=512)
-    assert np.isfinite(encoder.encode([np.arange(2, 100, dtype=np.int32)])).all()
+    assert np.isfinite(encoder.encode([list(range(2, 100))])).all()

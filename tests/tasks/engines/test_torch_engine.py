@@ -10,7 +10,6 @@ if importlib.util.find_spec("torch") is None:
     pytest.skip("torch is not installed", allow_module_level=True)
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from tasks.engines.agreement import check_agreement
 from tasks.engines.checks.isolate_failures import encode_isolating_failures
@@ -21,7 +20,7 @@ from tasks.models.describe import describe
 from tasks.models.files import BadModel
 from tasks.models.tokenizing.tokenizer import ModelTokenizer
 from tests.support.model_layouts import layouts
-from tests.support.model_layouts.folders import edit_json
+from tests.support.model_layouts.folders import change_weights, edit_json
 
 POSITIONS = 48
 
@@ -98,12 +97,12 @@ def test_an_activation_works_on_any_vector_or_is_refused(name: str, tmp_path: Pa
 
 def test_a_tokenizer_of_another_model_is_refused_at_load(tmp_path: Path) -> None:
     layouts.LAYOUTS["limit_above_positions"].build(tmp_path / "model")
-    weights = load_file(tmp_path / "model" / "model.safetensors")
-    (name,) = [one for one in weights if one.endswith("word_embeddings.weight")]
-    save_file(
-        weights | {name: weights[name][:5].clone()},
-        tmp_path / "model" / "model.safetensors",
-        {"format": "pt"},
+    change_weights(
+        tmp_path / "model",
+        lambda weights: {
+            name: weight[:5] if name.endswith("word_embeddings.weight") else weight
+            for name, weight in weights.items()
+        },
     )
     edit_json(tmp_path / "model" / "config.json", vocab_size=5)
     with pytest.raises(
