@@ -35,6 +35,7 @@ from launcher.planning.request import SEED, PlanRequest, model_shape, work_token
 from launcher.planning.saved.saved_plan import NeededUpload, PlannedWork
 from launcher.planning.saved.steering_plan import SteeringPlan
 from launcher.planning.sink_cost import sink_cost
+from launcher.planning.steering.static_chance import static_chance_late
 from launcher.planning.steering.steering_forecast import steering_plan
 from launcher.planning.this_machine import ThisMachine, not_measured_text, why_not_chosen
 from launcher.throughput.local_machine import worker_slots
@@ -121,6 +122,9 @@ def assemble_plan(
         stores=store_costs(vectors),
         sink=sink_cost(job.sink, vectors, _steered_usd(steering) or chosen.usd),
         steering=steering,
+        static_chance_late=static_chance_late(job, chosen, clouds.requirements, request.now)
+        if clouds
+        else None,
         gap=decision.gap if found else None,
         past=past_runs(request.options.outcomes).get(
             (

@@ -68,6 +68,7 @@ class Plan:
     binding: tuple[str, ...]  # limits that keep a cheaper fleet out, in words
     not_priced: tuple[str, ...]  # what the dollars leave out, in words
     prices_as_of: date | None  # the oldest price; None: no price was used
+    static_chance_late: float | None = None  # of the chosen fleet, were it not steered
     frontier: tuple[Estimate, ...] = ()
     kinds: tuple[Estimate, ...] = ()  # each machine type alone, where it is cheapest
     hosted: tuple[HostedApi, ...] = ()
@@ -124,6 +125,7 @@ def saved_plan_of(plan: Plan) -> SavedPlan:
             past_runs=plan.past,
             unpriced=_unpriced(chosen),
             reduced=plan.reduced,
+            chance_late=plan.static_chance_late,
         ),
         frontier=tuple(_frontier_point(estimate) for estimate in plan.frontier),
         alternatives=tuple(_alternative_fleet(alternative) for alternative in plan.alternatives),

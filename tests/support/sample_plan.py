@@ -130,7 +130,7 @@ def plan(**changes: Any) -> dict[str, Any]:
         "left_out": {"limits.clouds": 1450, "needs 16.3 GB in float16, T4 has 14.4 GB to fill": 292},
         "prices_as_of": "2026-02-01",
         "solver_gap": 0.0012,
-        "digest": "87342883027f88081f27e8a057441952",
+        "digest": "1b1715248c7c1edfbbfba8383f9e5acf",
     } | changes
 
 

@@ -16,7 +16,14 @@ import msgspec
 from launcher import files
 from launcher.errors import Problem
 from launcher.format import plural
-from launcher.planning.saved.saved_plan import LATER_KEYS, LATER_PLACE_KEYS, SCHEMA, SavedPlan, digest_of
+from launcher.planning.saved.saved_plan import (
+    LATER_FIGURES,
+    LATER_KEYS,
+    LATER_PLACE_KEYS,
+    SCHEMA,
+    SavedPlan,
+    digest_of,
+)
 from tasks.protocol import documents
 from tasks.protocol.bounds import out_of_bounds
 
@@ -38,7 +45,7 @@ def dump(plan: SavedPlan) -> dict[str, Any]:
     for section, _, key in LATER_KEYS:
         found: Any = body[section] if section else body
         for one in cast("list[dict[str, Any]]", found if isinstance(found, list) else [found]):
-            if not one[key]:
+            if one[key] is None or (not one[key] and key not in LATER_FIGURES):
                 del one[key]
     for place in (place for group in body["lots"] for place in group["places"]):
         for key in LATER_PLACE_KEYS:

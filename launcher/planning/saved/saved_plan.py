@@ -31,15 +31,18 @@ from launcher.planning.saved.steering_plan import SteeringPlan
 
 SCHEMA = "embedfleet/plan/2"
 LATER_PLACE_KEYS = ("quoted_usd_per_hour", "price_as_of", "discount", "tokens")  # of a machine group's places
+LATER_FIGURES = frozenset({"chance_late"})  # of the keys below, those of which 0 says something
 # Keys that came later than the schema, by section and class: left out while they hold nothing, so that the plans of
 # the version before are written as they were read.
 LATER_KEYS = (  # "": the plan itself
+    ("compared", "ComparedWay", "parameters"),
     ("", "SavedPlan", "compared"),
     ("", "SavedPlan", "upload"),
     ("", "SavedPlan", "stores"),
     ("", "SavedPlan", "sink"),
     ("", "SavedPlan", "steering"),
     ("hosted", "HostedOption", "relation"),
+    ("hosted", "HostedOption", "parameters"),
     ("hosted", "HostedOption", "batch_as_of"),
     ("hosted", "HostedOption", "batch_source"),
     ("hosted", "HostedOption", "notes"),
@@ -53,6 +56,7 @@ LATER_KEYS = (  # "": the plan itself
     ("totals", "PlanTotals", "past_runs"),
     ("totals", "PlanTotals", "unpriced"),
     ("totals", "PlanTotals", "reduced"),
+    ("totals", "PlanTotals", "chance_late"),
     ("lots", "MachineGroup", "capacity"),
     ("frontier", "FrontierPoint", "unpriced"),
     ("alternatives", "AlternativeFleet", "unpriced"),
@@ -185,7 +189,9 @@ class PlanTotals:
     """Hours and dollars of the chosen fleet. `items` are USD at P50 by name; None: unknown.
 
     `unpriced` names the items that lack a price in whole or in part, each with the most in USD that the missing part
-    costs (None: no bound). Where it is not empty, the dollars are the least that the fleet costs.
+    costs (None: no bound). Where it is not empty, the dollars are the least that the fleet costs. `chance_late`: from 0
+    to 1, of these machines where they are not steered (None: no deadline, or not known). Hours are those of machines that
+    come when they are asked for; the chance holds that places may have none.
     """
 
     usd: UsdQuantiles
@@ -197,6 +203,7 @@ class PlanTotals:
     past_runs: PastRuns | None = None  # how plans of this sort came true here; None: no run of it is finished
     unpriced: Mapping[str, Decimal | None] = field(default_factory=dict[str, Decimal | None])
     reduced: ReducedPrecision | None = None  # None: the usual precision
+    chance_late: float | None = None
 
     @property
     def bound(self) -> Decimal:

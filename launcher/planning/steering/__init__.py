@@ -4,5 +4,6 @@ Imports: `launcher.planning.estimates`, `offers`, `optimizer`, `saved`; `launche
 
 envelope: what a steered launch may rent.
 envelope_prices: the same of a steered plan, for all that it may rent: what moved is repriced.
+static_chance: the chance that the planned machines alone are late, were they not steered.
 steering_forecast: what a steered fleet is expected to cost and to take.
 """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from launcher.jobs.job import Steer
 from launcher.money import SECONDS_PER_HOUR, decimal_of_float
-from launcher.planning.estimates.estimate import SHARD_SECONDS, Candidate
+from launcher.planning.estimates.estimate import LOCAL, SHARD_SECONDS, Allocation, Candidate
 from launcher.planning.estimates.unpriced import egress_usd_per_token, is_egress_priced, with_bounds
 from launcher.planning.optimizer.market import VcpuGroup, vcpu_group
 from launcher.planning.saved.steering_plan import Envelope, SharedQuota, SteeredKind
@@ -80,6 +80,17 @@ def envelope_of(
     )
 
 
+def kinds_of_fleet(allocations: Sequence[Allocation]) -> tuple[SteeredKind, ...] | None:
+    """The planned machines as kinds, each in its own place; None where this machine is one, or a price is unknown."""
+    found: list[SteeredKind] = []
+    for one in allocations:
+        c = one.candidate
+        if c.cloud == LOCAL or c.usd_per_hour is None:
+            return None
+        found.append(_kind(_Priced(c, _usd_per_token(c, c.usd_per_hour), one.machines)))
+    return tuple(sorted(found, key=lambda kind: kind.usd_per_million_tokens))
+
+
 def machines_needed(candidate: Candidate, requirements: "Requirements") -> int | None:
     """Machines of this kind that do all the work by the deadline, all at the slow end; None: no number does."""
     if requirements.deadline_hours is None:
@@ -97,7 +108,7 @@ def _rank(one: _Priced) -> tuple[float, str, str, str]:
 
 def _reached(candidates: Iterable[Candidate], *, unpriced_egress: bool) -> list[Candidate]:
     """Rented candidates whose egress has a price; all of them where none has, as where the job does not say whence."""
-    rented = [one for one in candidates if one.cloud != "local"]
+    rented = [one for one in candidates if one.cloud != LOCAL]
     if unpriced_egress:
         return rented
     return [one for one in rented if is_egress_priced(one)] or rented
@@ -109,10 +120,14 @@ def _priced(candidates: Iterable[Candidate], requirements: "Requirements") -> li
         machines = _most(candidate, requirements)
         if candidate.usd_per_hour is None or machines < 1:
             continue
-        per_token = float(candidate.usd_per_hour) / SECONDS_PER_HOUR / candidate.tokens_per_second.mid
-        per_token += float(egress_usd_per_token(candidate))
-        found.append(_Priced(candidate, per_token, machines))
+        found.append(_Priced(candidate, _usd_per_token(candidate, candidate.usd_per_hour), machines))
     return found
+
+
+def _usd_per_token(candidate: Candidate, usd_per_hour: Decimal) -> float:
+    """USD a token of a machine that works, and of egress."""
+    working = float(usd_per_hour) / SECONDS_PER_HOUR / candidate.tokens_per_second.mid
+    return working + float(egress_usd_per_token(candidate))
 
 
 def _best_sizes(priced: Iterable[_Priced], requirements: "Requirements") -> list[_Priced]:

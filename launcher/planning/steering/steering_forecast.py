@@ -80,7 +80,7 @@ def steering_plan(
         usd=usd,
         hours=hours,
         on_demand_share=None if forecast is None else _share(forecast),
-        chance_late=None if forecast is None else _chance_late(forecast.chance_late, hours, requirements),
+        chance_late=None if forecast is None else chance_late_at(forecast.chance_late, hours, requirements),
         chance_over_budget=_chance_over(usd, requirements.budget),
         assumes=_assumes(envelope, candidates, requirements),
         envelope=envelope,
@@ -305,7 +305,7 @@ def _hours(
     return HoursQuantiles(round(low, 4), round(p50, 4), round(max(p50, p90), 4))
 
 
-def _chance_late(
+def chance_late_at(
     known: float | None, hours: HoursQuantiles | None, requirements: Requirements
 ) -> float | None:
     """The forecast's chance to be late; where the P50 itself is later than the deadline, at least what the hours say."""

@@ -14,16 +14,18 @@ POLICIES = {
 }
 ONLY_SPOT = "spot alone: nothing on demand may be rented"
 ONLY_ON_DEMAND = "on demand alone"
+UNSTEERED = "places may have no machines, and the hours take each to come; --steer autopilot asks elsewhere"
 EXPECTED, STATIC = "expected", "static"  # the words of the steered run, and of the planned machines
 SHOWN_NAMES = 4  # GPU types and clouds by name
 RARE = 0.001  # a chance below this is "fewer than 1 of 1,000 runs"
 
 
 def steering_lines(plan: SavedPlan) -> list[tuple[str, str]]:
-    """A word and its line for each thing to know; none where the plan is not steered."""
+    """A word and its line for each thing to know. A plan that is not steered has its chance to be late, if known."""
     steering = plan.steering
     if steering is None:
-        return []
+        chance = plan.totals.chance_late
+        return [] if chance is None else [("late", f"in {chance_text(chance)}: {UNSTEERED}")]
     limits = load(plan.work.job).limits
     lines: list[tuple[str, str]] = []
     if steering.expects:
@@ -88,7 +90,10 @@ def _policy(steering: SteeringPlan) -> str:
 def _static(plan: SavedPlan) -> str:
     """What the planned machines would cost and take, were they rented whatever happens: with `--steer static`."""
     totals = plan.totals
-    return f"{plural(totals.machines, 'machine')} as planned: {_figures(plan, totals.usd, totals.hours)}"
+    late = "" if totals.chance_late is None else f"; late in {chance_text(totals.chance_late)}"
+    return (
+        f"{plural(totals.machines, 'machine')} as planned: {_figures(plan, totals.usd, totals.hours)}{late}"
+    )
 
 
 def _figures(plan: SavedPlan, usd: UsdQuantiles, hours: HoursQuantiles) -> str:

@@ -214,7 +214,6 @@ def test_ways_are_compared_with_chance_break_even_and_notes() -> None:
             "better": True,
             "break_even_tokens_per_month": 1_234_567,
             "notes": ["its rate limit is not known"],
-            "parameters": None,
         }
     ]
 

@@ -11,11 +11,15 @@ SHOWN_KINDS = 200  # an envelope has no more; a plan from elsewhere may
 
 
 def steering_section(plan: SavedPlan) -> Section:
-    """How the fleet is steered; nothing where it is not."""
+    """How the fleet is steered; where it is not, its chance to be late."""
     steering = plan.steering
-    if steering is None:
-        return None
     lines = [(word, short(text)) for word, text in steering_lines(plan)]
+    if steering is None:
+        return (
+            section("Steering", "", table("Steering", ("", "What is expected"), lines, wide={1}))
+            if lines
+            else None
+        )
     kinds = steering.envelope.kinds
     parts: list[object] = [table("Steering", ("", "What is expected"), lines, wide={1})]
     if assumptions := further_assumptions(plan):

@@ -45,6 +45,8 @@ def plan_text(plan: SavedPlan) -> RenderableType:
     if plan.steering is not None:
         lines += [Text(), _steering(plan), Text()]
     lines += [_groups(plan), *_totals(plan)]
+    if plan.steering is None:
+        lines += [Text(f"{word} {text}") for word, text in steering_lines(plan)]
     lines += [
         Text(f"loaded: {line}" if not number else line)
         for number, line in enumerate(store_costs.sink_lines(plan))

@@ -1,6 +1,7 @@
 """plan.json as typed values: what is read is what was written, and what cannot be read is refused in two lines."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -242,3 +243,10 @@ def test_file_that_is_not_json_is_named(tmp_path: Path) -> None:
     path.write_text("name: reviews", encoding="utf-8")
     with pytest.raises(BadPlan, match=r"plan\.json: the plan is not JSON: Expecting value"):
         plan_file.plan_in(path)
+
+
+def test_chance_of_nothing_is_not_an_unknown_chance() -> None:
+    saved = plan_file.plan_in(DATA / "cloud.json")
+    for chance in (0.0, 0.25, None):
+        made = plan_file.with_digest(replace(saved, totals=replace(saved.totals, chance_late=chance)))
+        assert plan_file.read(plan_file.dump(made)) == made
