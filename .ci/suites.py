@@ -97,7 +97,7 @@ SUITES = (
     ),
     Suite(
         "e2e-steering",
-        3600,  # not measured in one piece: its three parts took 16, 26 and 17 minutes at a load of 20 to 30
+        2400,  # 1,400 s with its set-up at a load of 6 to 13
         (
             *FLEET,
             "launcher/steering/*",
