@@ -249,11 +249,13 @@ class Figures:
 
     def plain(self, line: str) -> str:
         """The line with made-up speeds, and spaces for columns."""
-        line = re.sub(r"[\d.,]+(?= tok/s)", self._made_up, line)
+        line = re.sub(r"(^\s*Speed\s+)?([\d.,]+)(?= tok/s)", self._made_up, line)
         return re.sub(r"[+-]\d+\.\d %", "+12.3 %", " ".join(line.split()))
 
     def _made_up(self, found: re.Match[str]) -> str:
-        return self.known.setdefault(found[0], f"{2 + len(self.known)},400")
+        """Another speed for each. The first of a report is the planned one: it may be the measured one by chance."""
+        before = found[1] or ""
+        return before + self.known.setdefault(f"{before.strip()}{found[2]}", f"{2 + len(self.known)},400")
 
 
 def said_by(folder: Path, words: Sequence[str]) -> str:
