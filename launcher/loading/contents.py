@@ -177,6 +177,16 @@ def check_takes_place(serving: Contents | None, contents: Contents, where: str) 
     )
 
 
+def is_beside(held: Contents | None, contents: Contents) -> bool:
+    """Whether a collection says that another load of the same run is, or was, under way in it.
+
+    So it is after two loaders that began at once, where each made the collection and the store let the last one do it.
+    """
+    if held is None or held.collection == contents.collection:
+        return False
+    return contents.run in (held.run, held.following)
+
+
 def name_behind_alias(alias: str, contents: Contents, *, replace: bool) -> str:
     """The name of a new collection behind an alias.
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 from lance.fragment import FragmentMetadata, write_fragments
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, check_takes_place, decode, encode, resumed
+from launcher.loading.contents import Contents, check_takes_place, decode, encode, is_beside, resumed
 from launcher.loading.dataset_rows.columns import arrow_of
 from launcher.loading.stores.lance_errors import problems, retried
 from launcher.loading.stores.lance_index import build_indexes, index_text, nearest_rows
@@ -205,7 +205,12 @@ class Lance:
     def _finish(self, contents: Contents, fragments: Sequence[FragmentMetadata]) -> str | None:
         """What `seal` does, from wherever it is: another loader may do the same."""
         there = self._there()
-        check_takes_place(_record(there, HELD), contents, self._uri)
+        held = _record(there, HELD)
+        if not self._replace and is_beside(held, contents):
+            if held is not None and held.complete:
+                return None  # the other's rows are those of the same run
+        else:
+            check_takes_place(held, contents, self._uri)
         if contents.load != _text(there, COMMITTED) and fragments:
             if self._replace:
                 self._replaced_version = int(there.version)
