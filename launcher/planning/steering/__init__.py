@@ -2,6 +2,7 @@
 
 Imports: `launcher.planning.estimates`, `offers`, `optimizer`, `saved`; `launcher.steering`.
 
+assumptions: what the chance to be late rests on, in words.
 envelope: what a steered launch may rent.
 envelope_prices: the same of a steered plan, for all that it may rent: what moved is repriced.
 static_chance: the chance that the planned machines alone are late, were they not steered.

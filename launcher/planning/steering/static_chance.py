@@ -28,7 +28,7 @@ def static_chance_late(job: Job, chosen: Estimate, requirements: Requirements, n
         machines=sum(kind.machines for kind in kinds),
         on_demand=sum(kind.machines for kind in kinds if not kind.spot),
     )
-    # What is spent is no reason for a static fleet to end machines: its budget stops it, whatever is left then.
+    # Whether it is late is asked as if the budget were enough: one that is not is told of by itself.
     found = first_forecast(job, "autopilot", fleet, replace(requirements, budget=None), chosen, now)
     if found is None:
         return None

@@ -10,7 +10,7 @@ from decimal import Decimal
 from math import exp, log
 
 from launcher.errors import Infeasible
-from launcher.format import duration, money, plural, some_of
+from launcher.format import money
 from launcher.jobs.job import Job, Steer, deadline_of, load, steer_of
 from launcher.money import SECONDS_PER_HOUR, decimal_of_float
 from launcher.planning.estimates.estimate import Candidate, Estimate, tail_seconds
@@ -19,11 +19,12 @@ from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
 from launcher.planning.optimizer.search import Requirements
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.planning.saved.steering_plan import Envelope, ShareQuantiles, SteeredKind, SteeringPlan
-from launcher.planning.steering.envelope import envelope_of, machines_needed, place_of_kind
+from launcher.planning.steering.assumptions import assumptions
+from launcher.planning.steering.envelope import envelope_of, place_of_kind
 from launcher.steering.course import Forecast
 from launcher.steering.decide import decide
 from launcher.steering.forecast import LONGEST_HOURS, P90_SIGMAS
-from launcher.steering.refusals import ASSUMED_SHARE, OUTAGE_HOURS
+from launcher.steering.refusals import ASSUMED_SHARE
 from launcher.steering.situation import (
     ON_DEMAND,
     SPOT,
@@ -35,10 +36,8 @@ from launcher.steering.situation import (
     WhenShort,
 )
 from launcher.steering.supply import normal_cdf
-from pricing import capacity
 
 STEERED: tuple[Steer, ...] = ("autopilot", "on-demand")
-SHOWN_TYPES = 4  # GPU types by name in a sentence
 
 
 def steering_plan(
@@ -82,7 +81,7 @@ def steering_plan(
         on_demand_share=None if forecast is None else _share(forecast),
         chance_late=None if forecast is None else chance_late_at(forecast.chance_late, hours, requirements),
         chance_over_budget=_chance_over(usd, requirements.budget),
-        assumes=_assumes(envelope, candidates, requirements),
+        assumes=assumptions(envelope, candidates, requirements),
         envelope=envelope,
     )
     _check_deadline_is_paid(job, found, requirements)
@@ -332,65 +331,6 @@ def _share(forecast: Forecast) -> ShareQuantiles:
 
 def _rounded(chance: float | None) -> float | None:
     return None if chance is None else round(min(1.0, max(0.0, chance)), 4)
-
-
-def _assumes(
-    envelope: Envelope, candidates: Sequence[Candidate], requirements: Requirements
-) -> tuple[str, ...]:
-    """What the chance to be late rests on, in words."""
-    found: list[str] = []
-    net = [kind for kind in envelope.kinds if not kind.spot]
-    if requirements.deadline_hours is not None:
-        if not net:
-            found.append("nothing on demand may be rented: where spot fails, nothing rescues the deadline")
-        else:
-            found.append(_net_assumption(net, envelope, candidates, requirements))
-            found.append(_refusal_assumption(net))
-    found.append(
-        "speeds are spread as planned: a tenth of them are under the P10, which the chance to be late holds"
-    )
-    found.append("the launcher runs: while this laptop sleeps or is closed, the run is not steered")
-    return tuple(found)
-
-
-def _refusal_assumption(net: Sequence[SteeredKind]) -> str:
-    """How often on demand may be refused, which the chance to be late holds. No data of it is known."""
-    places = len({(kind.cloud, kind.region) for kind in net})
-    apart = ", and regions fail independently" if places > 1 else ""
-    return (
-        f"on demand is there {ASSUMED_SHARE:.0%} of the time and away for {duration(OUTAGE_HOURS * SECONDS_PER_HOUR)} "
-        f"at a time{apart} (assumed: nothing is recorded of it)"
-    ).replace("%", " %")
-
-
-def _net_assumption(
-    net: Sequence[SteeredKind],
-    envelope: Envelope,
-    candidates: Sequence[Candidate],
-    requirements: Requirements,
-) -> str:
-    seen = [
-        capacity.obtainable(k.cloud, k.region, k.gpu, spot=False, least=round(k.gpus_per_machine) or 1)
-        for k in net
-    ]
-    places = {(kind.cloud, kind.region) for kind in net}
-    types = some_of([kind.gpu for kind in net], SHOWN_TYPES)
-    how = "assumed" if all(one.assumed for one in seen) else "seen in some of them, assumed in others"
-    if not any(one.assumed for one in seen):
-        how = "seen"
-    text = f"on-demand {types} can be had in {plural(len(places), 'region')} ({how})"
-    first = net[0]
-    same = (first.cloud, first.region, first.gpu, False)
-    cheapest = next(
-        (one for one in candidates if one.group == same and one.gpus == first.gpus_per_machine), None
-    )
-    needed = None if cheapest is None else machines_needed(cheapest, requirements)
-    if needed is not None and needed > envelope.on_demand:
-        text += (
-            f"; the net needs {plural(needed, 'machine')} from the first minute on, "
-            f"and {envelope.on_demand} may be had: ask for more quota or raise limits"
-        )
-    return text
 
 
 def _check_deadline_is_paid(job: Job, plan: SteeringPlan, requirements: Requirements) -> None:
