@@ -121,8 +121,8 @@ def token_shares(level: Level, outlook: Outlook) -> dict[int, tuple[float, float
     if not kinds or tokens <= 0:
         return found
     rests = [
-        [tokens, *(expected_short(tokens, one) for one in _until_the_net(supplies_, level, outlook))]
-        for supplies_ in (level.found, level.worse)
+        [tokens, *(expected_short(tokens, one) for one in _until_the_net(places, level, outlook))]
+        for places in (level.found, level.worse)
     ]
     for position, kind in enumerate(kinds):
         good, bad = (

@@ -25,14 +25,13 @@ MAX_START_SHARE = 0.9  # of a machine's time that cold starts may be believed to
 class Source:
     """A spot kind as a source of tokens over the time that is left.
 
-    `usd_per_token` holds the cold start, `running` does not: the start of a machine that runs is paid. Both hold egress.
-    `machines`: how many it is believed to have. `up`: mean chance that it has them; `settling`: the variance of its share
-    of time up, as a share of the variance at one moment: 1 for a short time, near 0 for a long one.
+    `usd_per_token` holds egress and the cold start; the start of a machine that runs is paid. `machines`: how many it is
+    believed to have. `up`: mean chance that it has them; `settling`: the variance of its share of time up, as a share of
+    the variance at one moment: 1 for a short time, near 0 for a long one.
     """
 
     kind: Kind
     usd_per_token: float
-    running: float
     machines: int
     up: float
     up_now: float
@@ -77,7 +76,6 @@ def source_of(kind: Kind, belief: Belief, held: int, now: datetime, seconds_left
     return Source(
         kind=kind,
         usd_per_token=started_usd_per_token(kind, falls),
-        running=usd_per_token(kind),
         machines=most,
         up=beliefs.mean_chance_up(falls, returns, up_now, hours),
         up_now=up_now,

@@ -82,8 +82,7 @@ def test_spread_of_one_place_is_that_of_a_two_state_process() -> None:
 
 def test_start_is_part_of_the_price_and_a_running_machine_has_paid_it() -> None:
     source = sources((EAST,))[0]
-    assert source.running == supply.usd_per_token(EAST)
-    assert source.usd_per_token == pytest.approx(source.running / (1 - 300 / 3_600 * 0.25))
+    assert source.usd_per_token == pytest.approx(supply.usd_per_token(EAST) / (1 - 300 / 3_600 * 0.25))
 
 
 def test_egress_is_part_of_the_price_and_orders_places() -> None:
