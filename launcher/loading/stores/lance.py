@@ -36,7 +36,7 @@ NEXT = "embedfleet.next"  # what will replace it
 COMMITTED = "embedfleet.committed"  # the load whose fragments are rows already
 PREVIOUS_TAG = "embedfleet-previous"
 KEYS_AT_ONCE = 500  # in a filter
-# Rows are given to lance in parts of so many bytes of vectors, which stay in a processor's cache: 30 % less of its time.
+# Rows are given to lance in parts of so many bytes of vectors, which stay in a processor's cache.
 PART_BYTES = 2**21
 TYPES: Mapping[Element, pa.DataType] = {"float32": pa.float32(), "float16": pa.float16(), "bits": pa.uint8()}
 ELEMENTS: Mapping[Dtype, Element] = {

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, check_takes_place, resumed
+from launcher.loading.contents import Contents, check_takes_place, is_beside, resumed
 
 SCHEMA = "embedfleet/register/1"
 
@@ -105,11 +105,7 @@ def finish(record: Record, collection: str, contents: Contents) -> Step:
         Problem: another load has taken the place since this one began.
     """
     held = serving(record)
-    # Of two loaders that began at once, the record is that of the last: one collection, for the same run.
-    together = (
-        held is not None and record.serving == collection and contents.run in (held.run, held.following)
-    )
-    if not together:
+    if record.serving != collection or not is_beside(held, contents):
         check_takes_place(held, contents, record.serving or collection)
     before = record.serving if record.serving != collection else None
     kept = set(record.collections) if before is None else {collection, before}
