@@ -1,9 +1,9 @@
 """Search a dataset: embed a query as the run embedded its texts, and rank all of its vectors exactly.
 
 No index: every vector is compared, a batch in memory at a time (`exact_search`). The texts of the hits come from the
-corpus (`hit_texts`). The query has the run's model, pooling,
-longest piece and dimensions. Its prompt is the one for queries in the run's manifest; where an earlier version wrote none
-there, the model's own for queries, else that of the run.
+corpus (`hit_texts`). The query has the run's model, pooling, longest piece and dimensions. Its prompt is the one for
+queries in the run's manifest; where an earlier version wrote none there, the model's own for queries, else that of the
+run.
 """
 
 # the stubs of pyarrow are generic in what a file decides
