@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -68,6 +67,15 @@ def target(
 def store(target: Target) -> Iterator[VectorStore]:
     with closing(connect(target)) as found:
         yield found
+
+
+@pytest.fixture(params=[False, True], ids=["new", "replaced"])
+def replaced(request: pytest.FixtureRequest, target: Target, tmp_path: Path) -> bool:
+    """Whether another run is there, which is to be replaced."""
+    if request.param:
+        with closing(connect(target)) as before:
+            load(dataset_of(tmp_path / "before", 1, 7), target, before)
+    return bool(request.param)
 
 
 def all_rows(dataset: Dataset, store: VectorStore) -> dict[Key, Any]:
@@ -155,33 +163,21 @@ def test_load_that_failed_goes_on_where_it_was(store: VectorStore, target: Targe
 
 def test_two_loaders_at_once_load_each_row_once(target: Target, tmp_path: Path) -> None:
     dataset = dataset_of(tmp_path, 12, 30)
-    failures: list[BaseException] = []
 
-    def work() -> None:
-        try:
-            with closing(connect(target)) as own:
-                load(dataset, target, own)
-        except BaseException as error:  # noqa: BLE001 - shown below
-            failures.append(error)
+    def work(_number: int) -> None:
+        with closing(connect(target)) as own:
+            load(dataset, target, own)
 
-    threads = [Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
     with closing(connect(target)) as store:
         assert_holds(store, dataset)
 
 
-@pytest.mark.parametrize("replaced", [False, True], ids=["new", "replaced"])
 def test_loaders_that_share_a_load_write_each_file_once(
     replaced: bool, target: Target, tmp_path: Path
 ) -> None:
     """As rented loaders do; one that comes late, as after a preemption, has nothing to do."""
-    if replaced:
-        with closing(connect(target)) as before:
-            load(dataset_of(tmp_path / "before", 1, 7), target, before)
     dataset = dataset_of(tmp_path / "now", 12, 30, run="run-2")
     options = LoadOptions(replace=replaced, load=uuid4().hex[:12], parallel=2)
 
@@ -207,14 +203,10 @@ def end_and_replace(target: Target, dataset: Dataset, options: LoadOptions, fold
     return newest
 
 
-@pytest.mark.parametrize("replaced", [False, True], ids=["new", "replaced"])
 def test_loader_that_comes_back_after_a_later_load_changes_nothing(
     replaced: bool, target: Target, tmp_path: Path
 ) -> None:
     """As a rented machine does that was lost, and starts its loader again."""
-    if replaced:
-        with closing(connect(target)) as before:
-            load(dataset_of(tmp_path / "before", 1, 7), target, before)
     dataset = dataset_of(tmp_path / "now", 3, 30, run="run-2")
     options = LoadOptions(replace=True, load=uuid4().hex[:12])
     newest = end_and_replace(target, dataset, options, tmp_path)
@@ -227,14 +219,10 @@ def test_loader_that_comes_back_after_a_later_load_changes_nothing(
         assert_holds(store, newest)
 
 
-@pytest.mark.parametrize("replaced", [False, True], ids=["new", "replaced"])
 def test_loader_that_was_held_up_before_the_end_changes_nothing(
     replaced: bool, target: Target, tmp_path: Path
 ) -> None:
     """Its lease has run out, another loader has ended the load, and a later load has replaced that."""
-    if replaced:
-        with closing(connect(target)) as before:
-            load(dataset_of(tmp_path / "before", 1, 7), target, before)
     dataset = dataset_of(tmp_path / "now", 3, 30, run="run-2")
     newest: list[Dataset] = []
     with closing(connect(target)) as late, pytest.MonkeyPatch.context() as patch:
