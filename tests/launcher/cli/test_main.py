@@ -383,8 +383,9 @@ def test_output_to_a_pipe_has_no_colours(done: Done) -> None:
 
 def test_no_color_goes_before_force_color(done: Done) -> None:
     words = ("verify", "--no-embed")
-    coloured = embedfleet(*words, folder=done.folder, FORCE_COLOR="1").stdout
-    plain = embedfleet(*words, folder=done.folder, FORCE_COLOR="1", NO_COLOR="1").stdout
+    forced = {"FORCE_COLOR": "1", "TERM": "xterm"}  # a dumb terminal has no colours
+    coloured = embedfleet(*words, folder=done.folder, **forced).stdout
+    plain = embedfleet(*words, folder=done.folder, **forced, NO_COLOR="1").stdout
     assert "\x1b[1;32m" in coloured
     assert "32m" not in plain
 
