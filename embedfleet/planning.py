@@ -16,9 +16,9 @@ import yaml
 from embedfleet.commands import Path, call, options
 from embedfleet.reporting import Report, report
 from embedfleet.tables import data_frame
+from launcher.cli.commands.plan import plan_options
 from launcher.cli.console import say
 from launcher.cli.main import parse
-from launcher.cli.plan import plan_options
 from launcher.errors import DeadlineMissed, FailedRows
 from launcher.format import hours_text, money
 from launcher.jobs.job import Job

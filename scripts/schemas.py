@@ -19,8 +19,8 @@ from typing import Any, cast
 
 import msgspec
 
+from launcher.cli.commands.init import InitDocument
 from launcher.cli.documents import FinishDocument, LedgerDocument, RefreshDocument
-from launcher.cli.init import InitDocument
 from launcher.cli.streams import ERROR_SCHEMA
 from launcher.costs.bills.reconcile import ReconcileDocument
 from launcher.diagnostics.checks import DoctorDocument

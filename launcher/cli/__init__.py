@@ -5,6 +5,7 @@ loads argparse alone.
 
 __main__: `python -m launcher.cli`, the command line without its console script.
 main: entry point; runs a command and turns a Problem into two lines and an exit status.
+commands: what each command does.
 options: every command, its options, and the module that carries it out.
 streams: stdout and stderr that are closed, or whose encoding lacks our characters.
 console: print results, messages and progress bars.
@@ -15,38 +16,9 @@ agree: what a run may cost, agreed before anything is rented; shared by launch a
 confirm: ask before money is spent.
 dry_run: what a launch would ask for, of `launch --dry-run`.
 drive: drive a run to its end and report it; shared by launch and resume.
-init: `init`.
-plan: `plan` and `diff`.
-simulate: `simulate`.
-launch: `launch`.
-resume: `resume`.
-pilot: `pilot`, and what `launch --pilot` and `resume --pilot` do on the laptop.
-rented_load: `load --on`, machines that load.
-runs: `runs`.
-logs: `logs`.
 watched_run: the run that a command reads, by its name or by its output path.
-status: `status`.
-report: `report`.
-ui: `ui`.
 bill_files: read the files of a cloud's bill for `report --reconcile`.
 named_dataset: the dataset that a command line names, by a run or an output path.
-evaluate: `evaluate`.
-serve: `serve`.
-serve_check: `serve --check`.
-serve_write: `serve --write`.
-export: `export`.
-load: `load`.
 sink: the sink of a job, as `load` takes it.
 sink_loader: load a run into the job's sink, by a process of its own.
-search: `search`.
-compare: `compare`.
-stop: `stop` and `down`.
-verify: `verify`.
-prices: `prices` and `prices refresh`.
-speed: `speed`.
-size: `size`.
-bench: `bench`.
-doctor: `doctor`.
-finish: `finish`.
-ledger: `ledger rebuild`.
 """

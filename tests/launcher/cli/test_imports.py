@@ -82,7 +82,9 @@ def test_help_loads_the_standard_library_alone(words: Sequence[str], tmp_path: P
 
 
 def test_a_usage_error_loads_no_command(tmp_path: Path) -> None:
-    assert not any(name.startswith("launcher.cli.status") for name in loaded(tmp_path, "status", "--jsn"))
+    assert not any(
+        name.startswith("launcher.cli.commands.status") for name in loaded(tmp_path, "status", "--jsn")
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 
+from launcher.cli.commands.serve_check import check, key_of
+from launcher.cli.commands.serve_write import write_service
 from launcher.cli.console import say
 from launcher.cli.named_dataset import named_dataset
-from launcher.cli.serve_check import check, key_of
-from launcher.cli.serve_write import write_service
 from launcher.errors import Usage
 from launcher.evaluation.judgments import read_queries
 from launcher.serve.batching import MicroBatcher

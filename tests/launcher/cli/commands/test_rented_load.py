@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from launcher.cli import rented_load
+from launcher.cli.commands import rented_load
 from launcher.cli.main import main
 from launcher.loaders.rent import Bill
 from launcher.loaders.task import LoaderSpec

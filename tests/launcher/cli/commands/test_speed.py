@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from launcher.cli import speed as speeds
+from launcher.cli.commands import speed as speeds
 from launcher.cli.main import parser
 from launcher.errors import Usage
 from launcher.ledger.ledger import Ledger

@@ -2,9 +2,9 @@
 
 from argparse import Namespace
 
+from launcher.cli.commands.report import current_report
 from launcher.cli.console import show
 from launcher.cli.open_ledger import existing_ledger
-from launcher.cli.report import current_report
 from launcher.reports.lists.run_comparison import compare_runs
 from launcher.reports.report_json import report_document
 from launcher.reports.terminal.run_comparison import compare_text

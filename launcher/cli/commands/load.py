@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+from launcher.cli.commands.rented_load import rented_load, with_rented
 from launcher.cli.console import say, show, steps
 from launcher.cli.named_dataset import named_dataset, named_run
-from launcher.cli.rented_load import rented_load, with_rented
 from launcher.cli.sink import sink_of_run
 from launcher.errors import FailedRows, Problem, Usage
 from launcher.jobs.job import JobSink

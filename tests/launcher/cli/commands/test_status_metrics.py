@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.cli import status
+from launcher.cli.commands import status
 from tests.support.cli_runs import in_process, records, wait, write_job
 from tests.support.runs import write_jsonl
 

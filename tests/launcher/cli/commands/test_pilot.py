@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from launcher.cli.agree import Agreed
-from launcher.cli.pilot import send_pilot
+from launcher.cli.commands.pilot import send_pilot
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
 from tasks.stores.folder import FolderStore

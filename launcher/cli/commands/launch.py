@@ -5,11 +5,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from launcher.cli.agree import agree_to_cost, check_affordable, cost_options, record_agreement
+from launcher.cli.commands.pilot import check_before, check_no_pilot, send_pilot
+from launcher.cli.commands.plan import plan_form, plan_options, steered
 from launcher.cli.console import say, show, show_json, show_text
 from launcher.cli.drive import drive_to_end
 from launcher.cli.dry_run import launch_preview, preview_text
-from launcher.cli.pilot import check_before, check_no_pilot, send_pilot
-from launcher.cli.plan import plan_form, plan_options, steered
 from launcher.cli.sink import check_sink
 from launcher.corpus.inspect import output_path
 from launcher.diagnostics.store_checks import check_writable

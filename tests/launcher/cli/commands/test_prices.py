@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from launcher.cli import prices
+from launcher.cli.commands import prices
 from launcher.cli.main import main, parser
 from launcher.errors import Problem, Usage
 from pricing.book import book_versions, price_book

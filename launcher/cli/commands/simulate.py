@@ -7,9 +7,9 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from launcher.cli.commands.plan import plan_options
 from launcher.cli.console import say, show
 from launcher.cli.open_ledger import existing_ledger
-from launcher.cli.plan import plan_options
 from launcher.documents.simulation import SimulatedMarket, SimulationDocument
 from launcher.errors import Problem, Usage
 from launcher.files import write

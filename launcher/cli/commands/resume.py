@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import Path
 
 from launcher.cli.agree import agree_to_cost, cost_options, record_agreement
+from launcher.cli.commands.pilot import check_before, check_no_pilot, send_pilot
 from launcher.cli.console import say
 from launcher.cli.drive import drive_to_end
 from launcher.cli.open_ledger import existing_ledger
-from launcher.cli.pilot import check_before, check_no_pilot, send_pilot
 from launcher.fleet.create_run import create_run
 from launcher.fleet.provisioning.provisioner import fleet_groups
 from launcher.fleet.recovery.missing_output import find_missing_output, reopen_missing

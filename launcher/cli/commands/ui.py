@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from launcher.cli.commands.report import current_report
 from launcher.cli.console import say
 from launcher.cli.open_ledger import existing_ledger
-from launcher.cli.report import current_report
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import status_of
 from launcher.fleet.steering.deadline import current_deadline

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from launcher.cli import verify as command
+from launcher.cli.commands import verify as command
 from launcher.ledger.records import RunState
 from launcher.output.verification.verify_report import VerifyReport
 from tests.support.ledger_values import NOON

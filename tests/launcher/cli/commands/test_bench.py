@@ -216,7 +216,7 @@ def test_engine_that_does_not_compute_in_the_precision_is_usage_error(
 ) -> None:
     def it_does(_precision: str) -> None: ...
 
-    monkeypatch.setattr("launcher.cli.bench.why_not_here", it_does)
+    monkeypatch.setattr("launcher.cli.commands.bench.why_not_here", it_does)
     status, error, _ = refused(capsys, "--model", "hash", "--precision", "fp8", "--engine", "torch")
     assert (status, error) == (2, "--engine torch: fp8 is computed by the engine vllm alone")
 
