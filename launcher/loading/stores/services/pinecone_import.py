@@ -23,13 +23,9 @@ from pinecone.errors.exceptions import ApiError, PineconeError
 from launcher.errors import Problem, Usage
 from launcher.loading.contents import Contents
 from launcher.loading.stores.common.signs import numbers_of
-from launcher.loading.stores.services.pinecone_index import (
-    AGAIN,
-    PineconeNamespace,
-    metadata_of,
-    problems,
-    row_id,
-)
+from launcher.loading.stores.services.pinecone_client import AGAIN, problems
+from launcher.loading.stores.services.pinecone_index import PineconeNamespace
+from launcher.loading.stores.services.pinecone_rows import metadata_of, row_id
 from launcher.loading.vector_store import FileId, Guarantee, Rows, Schema
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target

@@ -10,26 +10,18 @@ and by the last row, before anything is read. A packed bit is a number, 1 or -1.
 # pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 import contextlib
-import json
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
-from pinecone import Pinecone
 from pinecone.errors.exceptions import (
     ApiError,
-    ForbiddenError,
     NotFoundError,
     PayloadTooLargeError,
-    PineconeConnectionError,
-    PineconeError,
-    PineconeTimeoutError,
     RateLimitError,
     ServiceError,
-    UnauthorizedError,
 )
 
 from launcher.errors import Problem, Usage
@@ -37,8 +29,15 @@ from launcher.loading.contents import Contents
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.stores.common.reads import Unseen, until_seen
 from launcher.loading.stores.common.register import Register
-from launcher.loading.stores.common.row_names import name_of_key
 from launcher.loading.stores.common.signs import numbers_of, stored_of
+from launcher.loading.stores.services.pinecone_client import connected, problems
+from launcher.loading.stores.services.pinecone_rows import (
+    check_columns,
+    check_rows,
+    metadata_of,
+    parts_of,
+    row_id,
+)
 from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
@@ -47,19 +46,14 @@ from tasks.protocol.dtypes import Dtype
 # https://docs.pinecone.io/reference/api/database-limits/operation-limits, read 2026-11-30
 REQUEST_BYTES, REQUEST_ROWS, REQUESTS = 1_900_000, 1_000, 8  # of JSON; the service takes 2 MB
 DELETE_ROWS = 1_000
-ID_BYTES, METADATA_BYTES = 512, 40_000
-FETCH_ROWS, FETCH_BYTES = 100, 6_000  # of ids in the address of a request
 MOST_HITS = 10_000
 JSON_NUMBER = 23  # bytes of a number at most, with its comma
 
 REGISTER = "embedfleet-register"
 FIELD = "record"
-OWN_FIELDS = ("id", "chunk")
 SETTLED = 30.0  # seconds without a change after which a count is taken as it is
 POLL = 0.25  # seconds between looks
 LOOK_AGAIN = 1.0  # seconds until a namespace that is not seen is looked for again
-TIMEOUT = 60.0  # seconds of a request
-AGAIN = "run the same command again: rows are written under their ids, so none comes twice"
 
 
 class PineconeNamespace:
@@ -73,8 +67,7 @@ class PineconeNamespace:
         self._throttle: Throttle | None = None
         self._seen = Unseen()
         self._register = Register(target.collection, self)
-        with Pinecone(api_key=api_key or "", timeout=TIMEOUT) as client:
-            self._index: Any = client.index(**_named(target))
+        self._index: Any = connected(target, api_key)
         self._dimensions: int | None = None
 
     # --- limits that are known before anything is written
@@ -88,24 +81,12 @@ class PineconeNamespace:
                 f"the index has {held:,} dimensions, and these vectors {schema.dimensions:,}",
                 hint=f"make an index of {schema.dimensions} dimensions with the metric cosine, and name it",
             )
-        clash = [name for name in schema.kept if name in OWN_FIELDS or name.startswith("$")]
-        if clash:
-            raise Problem(
-                f"the kept column {clash[0]!r} has the name of a field of ours, or begins with $",
-                hint="leave it out: --keep with the other columns, or --keep none",
-            )
+        check_columns(schema)
 
     def check_rows(self, schema: Schema, rows: Rows) -> None:
         """Refuse rows whose metadata is too long."""
         del schema
-        for row, key in enumerate(rows.keys()):
-            size = len(json.dumps(metadata_of(rows, row), ensure_ascii=False).encode())
-            if size > METADATA_BYTES:
-                raise Problem(
-                    f"Pinecone takes {METADATA_BYTES:,} bytes of metadata a row, and id {key.id[:60]!r}, chunk "
-                    f"{key.chunk} has {size:,}",
-                    hint="--keep with fewer columns, or --keep none",
-                )
+        check_rows(rows)
 
     # --- the store
 
@@ -175,7 +156,7 @@ class PineconeNamespace:
         with problems():
             self._wait_until_seen()
             bits = self._holds_bits()
-            for some in _parts(keys):
+            for some in parts_of(keys):
                 answer = self._index.fetch(ids=list(some), namespace=self._namespace)
                 for name, row in answer.vectors.items():
                     found[some[name]] = stored_of(np.asarray(row.values, np.float32), bits=bits)
@@ -341,62 +322,3 @@ def open_pinecone(target: Target, secret: str | None) -> PineconeNamespace:
             f"Pinecone: {error}"[:200],
             hint="export PINECONE_API_KEY=..., or name another variable: --secret NAME",
         ) from error
-
-
-def _named(target: Target) -> dict[str, str]:
-    """The index by its name, or by its host, which has a dot or a port. Pinecone Local has no TLS."""
-    host = target.host or ""
-    if "." not in host and host != "localhost" and target.port is None:
-        return {"name": host}
-    scheme = "http" if host in ("localhost", "127.0.0.1") else "https"
-    return {"host": f"{scheme}://{host}{f':{target.port}' if target.port else ''}"}
-
-
-def row_id(key: Key) -> str:
-    """The id of a row; Pinecone's are ASCII."""
-    return name_of_key(key, ID_BYTES, only_ascii=True)
-
-
-def metadata_of(rows: Rows, row: int) -> dict[str, Any]:
-    """What a row has beside its numbers; Pinecone takes no nulls."""
-    kept = {name: values[row] for name, values in rows.kept.items() if values[row] is not None}
-    return {"id": rows.ids[row], "chunk": rows.chunks[row], **kept}
-
-
-def _parts(keys: Sequence[Key]) -> Generator[dict[str, Key]]:
-    """Keys by their ids, as many as the address of a request holds."""
-    some: dict[str, Key] = {}
-    size = 0
-    for key in keys:
-        name = row_id(key)
-        size += len(quote(name)) + len("&ids=")
-        if some and (size > FETCH_BYTES or len(some) == FETCH_ROWS):
-            yield some
-            some, size = {}, len(quote(name)) + len("&ids=")
-        some[name] = key
-    if some:
-        yield some
-
-
-@contextlib.contextmanager
-def problems() -> Generator[None]:
-    """Errors of Pinecone as problems of two lines."""
-    try:
-        yield
-    except (UnauthorizedError, ForbiddenError) as error:
-        raise Problem(
-            f"Pinecone refuses the key: {error}"[:300], hint="--secret NAME: the variable holds an API key"
-        ) from error
-    except NotFoundError as error:
-        raise Problem(
-            f"Pinecone has no such index: {error}"[:300],
-            hint="make it with the dimensions of the run and the metric cosine: cloud and region are yours to choose",
-        ) from error
-    except ApiError as error:
-        raise Problem(f"Pinecone refused: {error}"[:300], hint=AGAIN) from error
-    except (PineconeConnectionError, PineconeTimeoutError) as error:
-        raise Problem(f"Pinecone cannot be reached: {error}"[:300], hint=AGAIN) from error
-    except PineconeError as error:
-        if isinstance(error, ValueError):
-            raise
-        raise Problem(f"Pinecone answered what its client cannot read: {error}"[:300], hint=AGAIN) from error
