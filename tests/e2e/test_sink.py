@@ -15,8 +15,8 @@ import psutil
 import psycopg
 import pytest
 
-from tests.e2e.test_load import InPostgres, wanted
 from tests.support.cli_runs import Launching, embedfleet, shards, wait
+from tests.support.store_readers import InPostgres, wanted
 from tests.support.switched_proxy import switched_proxy
 from tests.support.vector_stores import VectorStores
 
