@@ -222,7 +222,7 @@ e2e-page: setup
 e2e-chaos: setup $(VENV)/stores
 	@$(BIN)/python -m pytest -m e2e tests/chaos tests/docs/test_reading_vectors.py
 e2e-stores: setup $(VENV)/stores
-	@$(BIN)/python -m pytest -m "e2e and not slow" tests/contract --ignore tests/contract/test_vector_store.py
+	@$(BIN)/python -m pytest -m "e2e and not slow" tests/contract --ignore tests/contract/vector_stores
 	@$(BIN)/python -m pytest tests/launcher/fleet/backends/test_provider_api.py
 # 10,000 claims of 200 threads on each store: 3 minutes, five sixths of what the contract suite takes.
 e2e-races: setup $(VENV)/stores
@@ -247,7 +247,7 @@ prometheus:
 	|| echo "no Debian package of Prometheus: its tests will be skipped"
 
 e2e-load: $(VECTOR_STORES)/ready $(CHROMA)/ready
-	@$(VECTOR_STORES)/bin/python -m pytest -m "e2e or not e2e" tests/e2e/test_load.py tests/e2e/test_sink.py tests/e2e/test_milvus_import.py tests/contract/test_vector_store.py tests/launcher/loading
+	@$(VECTOR_STORES)/bin/python -m pytest -m "e2e or not e2e" tests/e2e/test_load.py tests/e2e/test_sink.py tests/e2e/test_milvus_import.py tests/contract/vector_stores tests/launcher/loading
 
 e2e-rented-load: $(VECTOR_STORES)/ready cloud cluster-packages
 	@$(VECTOR_STORES)/bin/python -m pytest -m e2e tests/e2e/test_slurm_load.py

@@ -70,7 +70,7 @@ SUITES = (
         "e2e-load",
         2400,  # twelve kinds of stores; half of it was through after 25 minutes beside other suites
         (
-            *("launcher/loading/*", "launcher/vectors/*", "tests/contract/test_vector_store.py"),
+            *("launcher/loading/*", "launcher/vectors/*", "tests/contract/vector_stores/*"),
             *(
                 "launcher/sinks/*",
                 "tests/e2e/test_load.py",

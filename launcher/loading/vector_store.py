@@ -1,6 +1,6 @@
 """A vector store as the loader sees it: one table or collection, and the values that cross the border.
 
-Every store passes tests/contract/test_vector_store.py.
+Every store passes tests/contract/vector_stores.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
