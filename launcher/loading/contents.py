@@ -33,6 +33,9 @@ class Contents:
     replaces: str | None = None  # the collection that served when the load began; None: it replaces none
     rows: int | None = None  # once complete
     refused: int = 0  # rows of the run that the store refused, and which are not in it
+    kept: tuple[str, ...] | None = (
+        None  # columns of the source beside its vectors; None: an older version wrote it
+    )
     model: str
     model_fingerprint: str | None = None
     precision: str | None = None
@@ -53,12 +56,13 @@ class Action(Enum):
     NOTHING = "nothing"  # the collection holds the run already
 
 
-def contents_of(header: Header, dimensions: int, load: str) -> Contents:
+def contents_of(header: Header, dimensions: int, load: str, kept: tuple[str, ...] | None = None) -> Contents:
     """What a collection of this run will say, before it is complete."""
     return Contents(
         run=header.run,
         collection=load,
         load=load,
+        kept=kept,
         model=header.model,
         model_fingerprint=header.model_fingerprint,
         precision=header.precision,
@@ -150,6 +154,29 @@ def _change(have: Contents, want: Contents, since: str | None, where: str) -> Ac
     if have.run != since:
         raise Problem(f"{where} holds run {have.run}, and not {since}", hint=f"--since {have.run}")
     return Action.CHANGE
+
+
+def check_columns(have: Contents, kept: tuple[str, ...], where: str) -> None:
+    """Check that a load goes on with the columns that a collection has: else some of its rows would lack some.
+
+    Raises:
+        Problem: it has others.
+    """
+    if have.kept is not None and set(have.kept) != set(kept):
+        raise Problem(
+            f"the rows of {where} have {_columns_text(have.kept)}, and this load has {_columns_text(kept)}",
+            hint=f"--keep {','.join(have.kept) or 'none'}, as it began; or --replace loads all rows with others",
+        )
+
+
+def _columns_text(kept: tuple[str, ...]) -> str:
+    return f"the kept columns {', '.join(kept)}" if kept else "no kept column"
+
+
+def is_rest_of(held: Contents, contents: Contents) -> bool:
+    """Whether a replacement that is not complete is this one, begun before: the same run with the same columns."""
+    same_columns = held.kept is None or contents.kept is None or set(held.kept) == set(contents.kept)
+    return held.run == contents.run and same_columns
 
 
 def resumed(have: Contents, want: Contents) -> Contents:

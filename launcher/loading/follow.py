@@ -17,7 +17,14 @@ from launcher.format import plural
 from launcher.loading.contents import Contents, contents_of, is_part_of, other_space
 from launcher.loading.dataset_rows.committed import CommittedFiles
 from launcher.loading.documents import LoadDocument
-from launcher.loading.loader import LoadOptions, files_in, load, schema_of, write_some
+from launcher.loading.loader import (
+    LoadOptions,
+    columns_to_load,
+    files_in,
+    load,
+    schema_of,
+    write_some,
+)
 from launcher.loading.progress.load_status import write_load_status
 from launcher.loading.vector_store import VectorStore
 from launcher.sinks.targets import Target
@@ -119,7 +126,7 @@ class Follower:
             replace(part, files=tuple(new)),
             store,
             contents,
-            schema_of(part, store, self.options.keep),
+            schema_of(part, store, contents.kept),
             parallel=self.options.parallel,
             again=again,
             progress=lambda done, _all: self._tell("loading", files, loaded=before + done),
@@ -136,8 +143,8 @@ class Follower:
         if self._contents is not None:
             return True
         store = self._connected()
-        want = contents_of(part.header, part.dimensions, uuid4().hex[:12])
         have = store.contents()
+        want = contents_of(part.header, part.dimensions, uuid4().hex[:12])
         if have is not None and not is_part_of(have, want.run):
             if wrong := other_space(have, want):
                 raise Problem(
@@ -145,7 +152,9 @@ class Follower:
                     hint="vectors of two models cannot be compared: name another table, or drop this one",
                 )
             return False
-        schema = schema_of(part, store, self.options.keep)
+        keep = columns_to_load(part, have, self.options.keep, self.target.shown)
+        schema = schema_of(part, store, keep)
+        want = replace(want, kept=schema.kept)
         self._contents = store.prepare(want, schema, self.options.index, replace=False)
         there = files_in(store, part, self._contents)
         rows = {file.sha256: file.rows for file in files}

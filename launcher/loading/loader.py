@@ -14,6 +14,7 @@ from launcher.format import plural
 from launcher.loading.contents import (
     Action,
     Contents,
+    check_columns,
     check_takes_place,
     completed,
     contents_of,
@@ -75,13 +76,15 @@ def plan_load(
     Raises:
         Problem: the collection holds another model, another run, or something of others; or there is no such kept column.
     """
-    schema = schema_of(dataset, store, options.keep)
     want = contents_of(dataset.header, dataset.dimensions, options.load or uuid4().hex[:12])
     older = None if options.since is None else open_dataset(dataset.output, options.since)
     have = store.contents()
     since = None if older is None else older.run
     again = options.replace and not is_done(have, want)  # or a loader of this very load came first
     action = decide(have, want, since, replace=again, where=target.shown)
+    goes_on = None if action is Action.REPLACE else have
+    schema = schema_of(dataset, store, columns_to_load(dataset, goes_on, options.keep, target.shown))
+    want = replace(want, kept=schema.kept)
     if action is Action.NOTHING:
         assert have is not None
         _check_same_files(dataset, target, store, have)
@@ -97,7 +100,8 @@ def plan_load(
     files = difference(older, dataset).new
     if check:
         _check(dataset, files, store, schema)
-    return LoadPlan(action, replace(have, following=dataset.run, load=want.load), schema, files, older)
+    changed = replace(have, following=dataset.run, load=want.load, kept=have.kept and want.kept)
+    return LoadPlan(action, changed, schema, files, older)
 
 
 def _check(dataset: Dataset, files: Sequence[DatasetFile], store: VectorStore, schema: Schema) -> None:
@@ -118,6 +122,21 @@ def _check_same_files(dataset: Dataset, target: Target, store: VectorStore, have
             f"{plural(len(gone), 'other file')}",
             hint="--replace loads it as it is now",
         )
+
+
+def columns_to_load(
+    dataset: Dataset, have: Contents | None, keep: Sequence[str] | None, where: str
+) -> tuple[str, ...] | None:
+    """The kept columns of a load: those of the collection that it goes on with, else `keep`; None: all of the dataset.
+
+    Raises:
+        Problem: the rows that are there have others.
+    """
+    if have is None or have.kept is None:
+        return None if keep is None else tuple(keep)
+    offered = tuple(name for name in have.kept if name in dataset.stored.names)
+    check_columns(have, offered if keep is None else tuple(keep), where)
+    return have.kept
 
 
 def schema_of(dataset: Dataset, store: VectorStore, keep: Sequence[str] | None) -> Schema:

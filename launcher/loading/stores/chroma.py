@@ -27,7 +27,7 @@ from chromadb.errors import (
 )
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, check_takes_place, decode, encode, resumed
+from launcher.loading.contents import Contents, check_takes_place, decode, encode, is_rest_of, resumed
 from launcher.loading.stores.common import behind_alias
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.vector_store import (
@@ -248,7 +248,7 @@ class Chroma:
             held = _record(one)
             if held is None or (held.complete and NEXT not in (one.metadata or {})):
                 continue
-            if held.run == contents.run:
+            if is_rest_of(held, contents):
                 found = one
             else:
                 self._client.delete_collection(one.name)

@@ -22,7 +22,15 @@ import pyarrow as pa
 from lance.fragment import FragmentMetadata, write_fragments
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, check_takes_place, decode, encode, is_beside, resumed
+from launcher.loading.contents import (
+    Contents,
+    check_takes_place,
+    decode,
+    encode,
+    is_beside,
+    is_rest_of,
+    resumed,
+)
 from launcher.loading.dataset_rows.columns import arrow_of
 from launcher.loading.stores.lance_errors import problems, retried
 from launcher.loading.stores.lance_index import build_indexes, index_text, nearest_rows
@@ -193,7 +201,7 @@ class Lance:
             there = self._create(contents)
         key = NEXT if self._replace else HELD
         have = _record(there, key)
-        if have is not None and self._replace and have.run != contents.run:  # a replacement that was given up
+        if have is not None and self._replace and not is_rest_of(have, contents):  # one that was given up
             have = None
         now = contents if have is None else resumed(have, contents)
         if have != now:
@@ -228,7 +236,10 @@ class Lance:
 
     def _write(self, reader: pa.RecordBatchReader, *, merge: bool) -> Mapping[str, Any]:
         if not merge:
-            fragments = write_fragments(reader, self._uri, self._arrow(), storage_options=self._storage)
+            # Not "append", which refuses columns that the dataset does not have: they are those of the commit.
+            fragments = write_fragments(
+                reader, self._uri, self._arrow(), mode="overwrite", storage_options=self._storage
+            )
             return {"fragments": [fragment.to_json() for fragment in fragments]}
         with self._commits:
             upsert = self._there().merge_insert(["id", "chunk"])

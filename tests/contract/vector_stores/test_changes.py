@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from launcher.errors import Problem
+from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.vector_store import Key, VectorStore
@@ -77,3 +78,18 @@ def test_replacement_takes_the_place_when_it_is_whole(
         assert (done.action, done.files_written) == ("replace", 0)
     with closing(connect(target)) as reader:
         assert_holds(reader, second)
+
+
+def test_replacement_may_have_other_dimensions_columns_and_type(
+    store: VectorStore, target: Target, tmp_path: Path
+) -> None:
+    first = dataset_of(tmp_path / "one", 1, 10, keep=("title",))
+    dimensions = 32 if target.kind == "pinecone" else 64  # whose index is the user's
+    second = dataset_of(tmp_path / "two", 2, 10, dimensions, "binary", run="run-2", keep=("lang", "year"))
+    load(first, target, store)
+    with closing(connect(target)) as own:
+        done = load(second, target, own, LoadOptions(replace=True))
+        assert (done.action, done.files_written) == ("replace", 2)
+    with closing(connect(target)) as reader:
+        assert_holds(reader, second)
+        assert check_store(second, target, reader).faults == ()

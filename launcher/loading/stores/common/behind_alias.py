@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, check_takes_place, resumed
+from launcher.loading.contents import Contents, check_takes_place, is_rest_of, resumed
 from launcher.loading.stores.common.backpressure import Limits, Throttle, Write
 from launcher.loading.vector_store import Guarantee, Rows, Schema
 from launcher.sinks.index import IndexSpec
@@ -156,7 +156,7 @@ class BehindAlias(ABC):
             held = self.record(name)
             if held is None or held.complete or name == current:
                 continue
-            if held.run == contents.run:
+            if is_rest_of(held, contents):
                 found = name
             else:
                 self.drop(name)

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, check_takes_place, is_beside, resumed
+from launcher.loading.contents import Contents, check_takes_place, is_beside, is_rest_of, resumed
 
 SCHEMA = "embedfleet/register/1"
 
@@ -89,7 +89,7 @@ def begin(record: Record, name: str, contents: Contents, *, replace_it: bool) ->
     unfinished = {
         one: has for one, has in record.collections.items() if not has.complete and one != record.serving
     }
-    mine = [one for one, has in unfinished.items() if has.run == contents.run]
+    mine = [one for one, has in unfinished.items() if is_rest_of(has, contents)]
     target = mine[0] if mine else _unused(record, f"{name}-{contents.collection}", contents)
     now = resumed(unfinished[target], contents) if mine else contents
     given_up = tuple(one for one in unfinished if one != target)

@@ -14,7 +14,7 @@ from psycopg import errors, sql
 from launcher.errors import Problem
 from launcher.index_sizes.pgvector import index_bytes, table_bytes
 from launcher.index_sizes.size import DEFAULT_ID_BYTES as ID_BYTES
-from launcher.loading.contents import Contents, check_takes_place, decode, resumed
+from launcher.loading.contents import Contents, check_takes_place, decode, is_rest_of, resumed
 from launcher.loading.stores.postgresql import pgvector_tables as tables
 from launcher.loading.stores.postgresql.copy_binary import BIG_ENDIAN, HEADER, TRAILER, buffers
 from launcher.loading.stores.postgresql.pgvector_tables import TableName
@@ -75,7 +75,7 @@ class PgVector:
             self._lock()
             self._server.run(tables.CREATE_LEDGER.format(self._ledger()))
             have = self._contents(self._table)
-            if have is not None and replace and have.run != contents.run:  # a replacement that was given up
+            if have is not None and replace and not is_rest_of(have, contents):  # one that was given up
                 self._server.run(sql.SQL("DROP TABLE {}").format(self._table.quoted))
                 have = None
             if have is None:
