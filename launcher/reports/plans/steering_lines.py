@@ -91,9 +91,9 @@ def _static(plan: SavedPlan) -> str:
     """What the planned machines would cost and take, were they rented whatever happens: with `--steer static`."""
     totals = plan.totals
     late = "" if totals.chance_late is None else f"; late in {chance_text(totals.chance_late)}"
-    return (
-        f"{plural(totals.machines, 'machine')} as planned: {_figures(plan, totals.usd, totals.hours)}{late}"
-    )
+    condition = "it comes" if totals.machines == 1 else "all come"
+    figures = _figures(plan, totals.usd, totals.hours)
+    return f"{plural(totals.machines, 'machine')}, if {condition}: {figures}{late}"
 
 
 def _figures(plan: SavedPlan, usd: UsdQuantiles, hours: HoursQuantiles) -> str:

@@ -137,7 +137,7 @@ def test_figures_of_a_steered_plan_are_those_of_the_steered_run() -> None:
     assert "expected $212.00 (P90 $268.00)" in text
     assert sample_plan.saved_steered().usd_p90 == 268
     assert "recommended" not in text
-    assert text.index("static   21 machines as planned: $80.25") > text.index("may rent")
+    assert text.index("static   21 machines, if all come: $80.25") > text.index("may rent")
 
 
 def test_storage_that_a_comparison_leaves_out_is_named() -> None:
