@@ -15,7 +15,11 @@ PROGRAM = """
 import sys
 from milvus import default_server
 default_server.set_base_dir(sys.argv[1])
-default_server.start()
+try:
+    default_server.start()
+except TimeoutError:  # a slow machine: the server would stay, and no other one starts beside it
+    default_server.stop()
+    raise
 print(f"port {default_server.listen_port}", flush=True)
 sys.stdin.read()
 default_server.stop()

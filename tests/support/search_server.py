@@ -234,7 +234,7 @@ class Server:
                 aliases[about["alias"]] = about["index"]
             elif aliases.get(about["alias"]) == about["index"]:
                 del aliases[about["alias"]]
-            else:
+            elif about.get("must_exist"):
                 raise RefusedError(404, "aliases_not_found_exception", f"aliases [{about['alias']}] missing")
         self._aliases = aliases
 

@@ -151,7 +151,12 @@ class Chroma:
             if serving is not None and (held := _record(serving)) is not None:
                 check_takes_place(held, contents, self._name)
             if self._replace:
-                return self._take_place(contents, serving)
+                try:
+                    return self._take_place(contents, serving)
+                except ChromaError:  # a name is that of one collection: another load may have taken it
+                    now = self._named(self._name)
+                    check_takes_place(None if now is None else _record(now), contents, self._name)
+                    raise
             _say(self._collection(), contents)
             return None
 

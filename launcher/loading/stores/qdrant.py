@@ -192,7 +192,9 @@ class Qdrant(BehindAlias):
         return name
 
     def move(self, name: str, before: str | None) -> None:
-        """In one request, so that no search finds no collection."""
+        """In one request, so that no search finds no collection: Qdrant carries out its parts one by one, though."""
+        if self._info(name) is None:  # else the alias would be deleted, and not made
+            raise Problem(f"the collection {name} is gone", hint=AGAIN)
         create = models.CreateAliasOperation(
             create_alias=models.CreateAlias(collection_name=name, alias_name=self._name)
         )

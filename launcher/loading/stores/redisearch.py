@@ -47,6 +47,18 @@ KEYS_AT_ONCE = 1_000
 TIMEOUT = 60.0  # seconds
 POLL = 0.2  # seconds between looks at an index that is built
 TYPES: Mapping[Element, str] = {"float32": "FLOAT32", "float16": "FLOAT16", "bits": "FLOAT16"}
+# Moves an alias, KEYS[1], from the index ARGV[1] to ARGV[2]; 0: it was not there. Names come as status replies.
+MOVE = """
+local about = redis.call('FT.INFO', KEYS[1])
+local function text(value) return type(value) == 'table' and value['ok'] or value end
+for at = 1, #about, 2 do
+  if text(about[at]) == 'index_name' and text(about[at + 1]) == ARGV[1] then
+    redis.call('FT.ALIASUPDATE', KEYS[1], ARGV[2])
+    return 1
+  end
+end
+return 0
+"""
 AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
 
 
@@ -204,9 +216,11 @@ class RediSearch(BehindAlias):
         return name
 
     def move(self, name: str, before: str | None) -> None:
-        """Point the alias at an index."""
-        del before
-        self._client.execute_command("FT.ALIASUPDATE", self._name, name)
+        """Point the alias at an index, unless another load has moved it: the server compares and moves in one step."""
+        if before is None:
+            self._client.execute_command("FT.ALIASUPDATE", self._name, name)
+        elif not self._client.eval(MOVE, 1, self._name, before, name):
+            raise ResponseError(f"{self._name} is no alias of {before} any more")
 
     def drop(self, name: str) -> None:
         """Delete an index with its rows."""

@@ -15,6 +15,7 @@ from tests.support.vector_datasets import dataset_of
 from tests.support.vector_stores import VectorStores
 
 E2E = pytest.mark.e2e
+SEARCH = ("opensearch", "elasticsearch")
 KINDS = (
     *("pgvector", "lance", "lance in s3"),
     *(
@@ -22,7 +23,8 @@ KINDS = (
         for kind in (
             *("lance in s3 on moto", "milvus", "qdrant", "redis", "chroma"),
             *("s3vectors", "turbopuffer", "pinecone"),
-            *("opensearch", "elasticsearch", "weaviate"),
+            *SEARCH,
+            "weaviate",
         )
     ),
 )

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,8 +13,10 @@ from launcher.errors import Problem
 from launcher.loading.connect import connect
 from launcher.loading.documents import LoadDocument
 from launcher.loading.loader import LoadOptions, load
+from launcher.loading.stores.common.behind_alias import BehindAlias
 from launcher.sinks.targets import Target
 from launcher.vectors.read_dataset import Dataset
+from tests.contract.vector_stores.conftest import E2E, SEARCH
 from tests.support.loaded_rows import assert_holds
 from tests.support.vector_datasets import dataset_of
 
@@ -94,3 +97,39 @@ def test_loader_that_was_held_up_before_the_end_changes_nothing(
             load(dataset, target, late, LoadOptions(replace=replaced))
     with closing(connect(target)) as store:
         assert_holds(store, newest[0])
+
+
+# Services write a record over another one, without a comparison. PostgreSQL holds a lock from the look to the change.
+ALIASES = ("milvus", "qdrant", "redis", "chroma", "weaviate", *SEARCH)
+FENCED = ("lance", "lance in s3", *(pytest.param(kind, marks=E2E) for kind in ALIASES))
+
+
+def load_into(target: Target, dataset: Dataset, options: LoadOptions) -> None:
+    with closing(connect(target)) as store:
+        load(dataset, target, store, options)
+
+
+@pytest.mark.parametrize("target", FENCED, indirect=True)
+def test_later_load_between_the_look_and_the_change_is_not_undone(target: Target, tmp_path: Path) -> None:
+    load_into(target, dataset_of(tmp_path / "before", 1, 7), LoadOptions())
+    newest = dataset_of(tmp_path / "newest", 2, 9, run="run-3")
+    with closing(connect(target)) as late, pytest.MonkeyPatch.context() as patch:
+        where: Any = late if isinstance(late, BehindAlias) else import_module(type(late).__module__)
+        name = "move" if isinstance(late, BehindAlias) else "check_takes_place"
+        own, seen = getattr(where, name), list[int]()
+
+        def overtaken(*about: Any) -> None:
+            seen.append(1)
+            if name == "check_takes_place":
+                own(*about)
+            if len(seen) == 1:
+                load_into(target, newest, LoadOptions(replace=True))
+            if name == "move":
+                own(*about)
+
+        patch.setattr(where, name, overtaken)
+        dataset = dataset_of(tmp_path / "now", 3, 30, run="run-2")
+        with pytest.raises(Problem, match="run run-3 by a load that began later"):
+            load(dataset, target, late, LoadOptions(replace=True))
+    with closing(connect(target)) as store:
+        assert_holds(store, newest)

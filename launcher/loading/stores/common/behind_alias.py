@@ -60,7 +60,7 @@ class BehindAlias(ABC):
 
     @abstractmethod
     def move(self, name: str, before: str | None) -> None:
-        """Point the alias at a collection, away from another."""
+        """Point the alias at a collection, away from another; a store that compares refuses where it is elsewhere."""
 
     @abstractmethod
     def drop(self, name: str) -> None:
@@ -132,20 +132,29 @@ class BehindAlias(ABC):
     def take_place(self, name: str, contents: Contents) -> str | None:
         """Say that a collection is complete, and move the alias to it where it replaces another.
 
-        Returns the one that served, which is kept; those before it are dropped.
+        Returns the one that served, which is kept; those that were whole before it are dropped, and no other. A later
+        load may end meanwhile: then the store refuses to move the alias, or that load has dropped this collection.
 
         Raises:
             Problem: another load has taken that place since this one began.
         """
+        held = {one: self.record(one) for one in self.mine()}
         before = self.serving()
         if before is not None and before != name:
             check_takes_place(self.record(before), contents, before)
         self.say(name, contents)
         if before == name or contents.replaces is None:
             return None
-        self.move(name, before)
-        for one in self.mine():
-            if one not in (name, before):
+        try:
+            self.move(name, before)
+        except Exception:
+            now = self.serving()
+            check_takes_place(None if now is None else self.record(now), contents, now or self._name)
+            raise
+        if self.serving() != name:  # between two requests of this function
+            return before
+        for one, has in held.items():
+            if one not in (name, before) and has is not None and has.complete:
                 self.drop(one)
         return before
 

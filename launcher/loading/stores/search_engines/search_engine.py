@@ -253,10 +253,11 @@ class SearchEngine(BehindAlias):
         return name
 
     def move(self, name: str, before: str | None) -> None:
-        """In one request, so that no search finds no index."""
+        """In one request, so that no search finds no index; it fails where another load has moved the alias."""
         actions: list[Json] = [{"add": {"index": name, "alias": self._name}}]
         if before is not None:
-            actions.insert(0, {"remove": {"index": before, "alias": self._name}})
+            gone = {"index": before, "alias": self._name, "must_exist": True}
+            actions.insert(0, {"remove": gone})
         self._api.ask("POST", "/_aliases", {"actions": actions})
 
     def drop(self, name: str) -> None:
