@@ -114,9 +114,39 @@ def _complete_paths(parser: argparse.ArgumentParser, files: object) -> None:
     for action in parser._actions:  # noqa: SLF001 - argparse gives no other way to list the options
         if action.type is path:
             vars(action)["complete"] = files  # where shtab looks for it
-        if action.nargs == argparse.PARSER:  # the commands
-            for command in cast("dict[str, argparse.ArgumentParser]", action.choices).values():
-                _complete_paths(command, files)
+    for command in _parsers_of(parser).values():
+        _complete_paths(command, files)
+
+
+def _unknown_option(top: argparse.ArgumentParser, words: Sequence[str]) -> Usage | None:
+    """The error of the first option that the command does not have, and the nearest that it has; None: it has all."""
+    command, *given = words or ("",)
+    parsers = _parsers_of(top)
+    if command not in parsers:
+        return None
+    known = [name for name in _option_names(parsers[command]) if name.startswith("--")]
+    for word in given[: given.index("--") if "--" in given else None]:
+        name = word.partition("=")[0]
+        if name.startswith("--") and not any(one.startswith(name) for one in known):
+            near = get_close_matches(name, known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            return Usage(f"{command} has no option {name}{meant}", hint=f"embedfleet {command} --help")
+    return None
+
+
+def _parsers_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command that a parser has."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in parser._actions:  # noqa: SLF001 - argparse gives no other way to list them
+        if action.nargs == argparse.PARSER:
+            found |= cast("dict[str, argparse.ArgumentParser]", action.choices)
+    return found
+
+
+def _option_names(parser: argparse.ArgumentParser) -> list[str]:
+    """The options of a command and of those below it."""
+    own = [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001 - as above
+    return own + [name for below in _parsers_of(parser).values() for name in _option_names(below)]
 
 
 def parser() -> Parser:
@@ -137,7 +167,15 @@ def parser() -> Parser:
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     """The arguments of a command line (default: `sys.argv`), and the line itself as `command_line`."""
     given = sys.argv[1:] if words is None else words
-    arguments = parser().parse_args(given)
+    top = parser()
+    try:
+        arguments, rest = top.parse_known_args(given)
+    except Usage as wrong:  # an unknown option's value was taken for something else
+        raise _unknown_option(top, given) or wrong from None
+    if rest:
+        raise _unknown_option(top, given) or Usage(
+            f"unrecognized arguments: {' '.join(rest)}", hint=f"embedfleet {arguments.command} --help"
+        )
     arguments.command_line = shlex.join(["embedfleet", *given])
     return arguments
 

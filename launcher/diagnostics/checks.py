@@ -1,5 +1,6 @@
 """The result of a check: a verdict, what was found, and what to do about it; as values, JSON and text."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +10,7 @@ import msgspec
 Verdict = Literal["ok", "absent", "warn", "fail"]  # absent: an optional part is not there
 
 SCHEMA = "embedfleet/doctor/1"
+LEAST_COLUMNS = 30  # of what was seen, on terminals that are narrower than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,25 @@ def to_json(checks: Iterable[Check]) -> dict[str, Any]:
     return msgspec.to_builtins(DoctorDocument(verdict=worst(listed), checks=listed))
 
 
-def checks_text(checks: Iterable[Check]) -> str:
-    """One line for each check, and under it the hint, if it has one."""
+def checks_text(checks: Iterable[Check], columns: int | None = None) -> str:
+    """One line for each check, and under it the hint, if it has one.
+
+    `columns`: of a terminal, within which lines break between words; None: they do not break.
+    """
     listed = list(checks)
     width = max((len(check.name) for check in listed), default=0)
     lines: list[str] = []
     for check in listed:
-        lines.append(f"{check.verdict:6}  {check.name:{width}}  {check.seen}")
+        lines += _broken(f"{check.verdict:6}  {check.name:{width}}  ", check.seen, columns)
         if check.hint:
-            lines.append(f"        {'':{width}}  Try: {check.hint}")
+            lines += _broken(f"{'':{8 + width}}  ", f"Try: {check.hint}", columns)
     return "\n".join(lines)
+
+
+def _broken(before: str, text: str, columns: int | None) -> list[str]:
+    """`text` behind `before`, in lines of at most `columns` if its words allow; all stand in one column."""
+    if columns is None or not text:
+        return [before + text]
+    room = max(LEAST_COLUMNS, columns - len(before))
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return [(before if number == 0 else " " * len(before)) + line for number, line in enumerate(lines)]

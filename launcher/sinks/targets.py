@@ -159,6 +159,9 @@ def parse_target(word: str) -> Target:
         Usage: it names no store of ours, lacks a part, or holds a password.
     """
     scheme, separator, rest = word.partition("://")
+    slashless = word.partition(":")[0]
+    if not separator and slashless in SCHEMES and word != slashless:
+        raise Usage(f"{word[:80]} is no address", hint=f"such as {EXAMPLES[SCHEMES[slashless]]}")
     if not separator or (scheme in ("s3", "gs") and _is_lance(rest)):
         return _lance(word)
     if scheme not in SCHEMES:

@@ -177,3 +177,20 @@ def process(handle: str) -> psutil.Process | None:
         return found if name in found.cmdline() and found.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None
+
+
+def corpus(folder: Path, documents: int = 60, words: int = 300) -> Path:
+    """About a shard of text."""
+    (folder / "in").mkdir()
+    write_jsonl(folder / "in" / "a.jsonl", records("d", [words] * documents))
+    return folder
+
+
+def problem(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """The two lines that an error is; nothing on stdout, and no traceback."""
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("Error: "))
+    assert lines[-1].startswith("Try: ")
+    return lines[start:]

@@ -5,6 +5,8 @@ nothing; all that it writes are two small objects that test the store's conditio
 """
 
 import argparse
+import shutil
+import sys
 
 from launcher.cli.console import show, show_text
 from launcher.diagnostics import cloud_checks
@@ -34,5 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show(to_json(found), checks_text, as_json=True)
     else:
-        show_text(f"{checks_text(found)}\n")
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        show_text(f"{checks_text(found, columns)}\n")
     return FAILED if worst(found) == "fail" else 0

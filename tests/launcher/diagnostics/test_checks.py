@@ -33,3 +33,17 @@ def test_text_has_the_hint_below_its_check() -> None:
         "fail    aws       no credentials",
         "                  Try: aws configure",
     ]
+
+
+def test_lines_break_between_words_within_a_terminal() -> None:
+    long = Check(
+        "model", "warn", "embedded by vllm or torch or packed", "set `engine: torch` in the job file"
+    )
+    text = checks_text([long], columns=46)
+    assert text.splitlines() == [
+        "warn    model  embedded by vllm or torch or",
+        "               packed",
+        "               Try: set `engine: torch` in the",
+        "               job file",
+    ]
+    assert checks_text([long]).count("\n") == 1

@@ -94,6 +94,8 @@ def test_bucket_of_lance(word: str) -> None:
         ("out/docs", "is no vector store", "ends in .lance"),
         ("s3://bucket/docs", "no vector store s3://", "s3://BUCKET/vectors.lance"),
         ("", "is no vector store", "ends in .lance"),
+        ("lance:docs.lance", "lance:docs.lance is no address", "such as vectors.lance"),
+        ("qdrant:localhost/docs", "is no address", "such as qdrant://localhost/docs"),
         ("postgresql://h/?table=t", "names no database", "such as"),
         ("postgresql://h/d", "names no table", "such as"),
         ("postgresql://h/d?table=Docs", "cannot be the name of a table", "small letters"),
