@@ -119,6 +119,15 @@ def chance_up_now(belief: Belief, now: datetime, *, held: int = 0) -> float:
     return settled + (float(belief.up) - settled) * exp(-(falls + returns) * age)
 
 
+def chance_of_more(belief: Belief, now: datetime, *, held: int = 0) -> float:
+    """The chance that a place has a further machine. Where it had none, or no more, it grows from 0 since then."""
+    if not belief.refusals or belief.refused is None:
+        return chance_up_now(belief, now, held=held)
+    falls, returns = rates(belief)
+    hours = max(0.0, (now - belief.refused).total_seconds() / 3600)
+    return returns / (falls + returns) * -_expm1(-(falls + returns) * hours)
+
+
 def mean_chance_up(falls: float, returns: float, chance_now: float, hours: float) -> float:
     """The mean chance that a place is up over the next hours."""
     both = falls + returns

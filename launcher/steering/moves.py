@@ -1,10 +1,12 @@
 """Moves to cheaper places, and machines that are let go because a token of theirs costs too much. Pure.
 
 A move costs a cold start, so it must save three times what the start and the work that is lost meanwhile are worth. One
-machine goes first, as a probe: a place's price says nothing of its capacity. On-demand machines count as the dearest: so
-a fleet comes back to spot.
+machine goes first, as a probe: a place's price says nothing of its capacity. It goes where a move is expected to save
+most, so a place that had none just now does not keep dearer ones from being asked. On-demand machines count as the
+dearest: so a fleet comes back to spot.
 """
 
+from launcher.steering import beliefs
 from launcher.steering.budget_rules import BudgetRules, affordable
 from launcher.steering.forecast import Money
 from launcher.steering.level import Level
@@ -80,28 +82,50 @@ def move(
 ) -> None:
     """Ask in a cheaper place for machines that take the place of the dearest."""
     rest = seconds_of_the_rest(current, level)
-    for source in level.sources:
+    for source in _most_saving_first(current, level, rest):
         kind = source.kind
         if affordable(current, money, kind.number) < MOVED_AT_ONCE:
             return
         if not current.may_ask(kind) or not level.is_worth(source) or _is_waiting(current, kind):
             continue
         dearer = [m for m in current.dearest_first(current.machines) if pays(current, level, m, source, rest)]
-        if not dearer:
-            return  # no machine is dear enough for the cheapest place, so for no other either
-        if _move_to(current, source, dearer, net, rules):
+        if dearer and _move_to(current, source, dearer, net, rules):
             return
+
+
+def _most_saving_first(current: Reconciliation, level: Level, rest: float) -> list[Source]:
+    """The places by the dollars that an ask is expected to save: the chance of a machine, times what it would save.
+
+    One ask goes out at a look. By price alone, cheap places without machines would be asked in turn for ever, and a
+    dearer one that has some would not.
+    """
+    dearest = max((current.price(m) for m in current.machines), default=0.0)
+
+    def expected(source: Source) -> float:
+        kind = source.kind
+        chance = beliefs.chance_of_more(current.belief(kind), current.now, held=current.held(kind.number))
+        return chance * (_saved(dearest, source, rest) - _lost(level, source))
+
+    return sorted(level.sources, key=lambda source: (-expected(source), source.kind.number))
 
 
 def pays(current: Reconciliation, level: Level, machine: Machine, source: Source, rest: float) -> bool:
     """Whether a machine is worth replacing by one of this source for the rest of the run."""
-    kind = source.kind
-    if machine.kind == kind.number or machine.phase == MachinePhase.ASKED or not is_ripe(current, machine):
+    number = source.kind.number
+    if machine.kind == number or machine.phase == MachinePhase.ASKED or not is_ripe(current, machine):
         return False
+    return _saved(current.price(machine), source, rest) > MOVE_FACTOR * _lost(level, source)
+
+
+def _saved(price: float, source: Source, rest: float) -> float:
+    """USD that a machine of this source saves, beside one of this price a token, until it is lost or the run is done."""
     seconds = min(rest, SECONDS_PER_HOUR / source.falls)
-    saved = (current.price(machine) - usd_per_token(kind)) * kind.tokens_per_second * seconds
-    lost = (level.price or 0.0) * kind.tokens_per_second * kind.cold_start
-    return saved > MOVE_FACTOR * lost
+    return (price - usd_per_token(source.kind)) * source.kind.tokens_per_second * seconds
+
+
+def _lost(level: Level, source: Source) -> float:
+    """USD of the work that is not done during the start of a machine of this source."""
+    return (level.price or 0.0) * source.kind.tokens_per_second * source.kind.cold_start
 
 
 def _move_to(
