@@ -21,7 +21,6 @@ from launcher.reports.lists import price_list
 from launcher.reports.lists.price_list import OfferFilter, PriceLine
 from launcher.reports.terminal import prices as listing
 from launcher.reports.terminal.price_changes import changes_table
-from launcher.reports.terminal.prices import WIDTH
 from pricing import gpu
 from pricing.book import book_versions
 from pricing.book.book_versions import REJECTED, CurrentBook
@@ -65,15 +64,14 @@ def _list_prices(arguments: Namespace, now: datetime) -> int:
         else price_list.sort_offers(price_list.cheapest_offers(offers), arguments.sort, now)
     )
     lines = price_list.group_places(best)
-    columns, rows = _screen()
-    limit = arguments.limit or rows
+    limit = arguments.limit or listing.fitting(lines, now, output_width(sys.stdout), _rows())
     summary = _summary(lines, limit, offers, wanted)
 
     advice = "" if arguments.price_book else ": embedfleet prices refresh asks for new ones"
 
     def render(_: object) -> RenderableType:
         more = [Text(line) for line in (*summary, *_dates(book, advice, now))]
-        return Group(listing.prices_table(lines[:limit], now, columns), *more)
+        return Group(listing.prices_table(lines[:limit], now), *more)
 
     show(None, render, as_json=False)
     return 0
@@ -239,9 +237,8 @@ def _first_names(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _screen() -> tuple[int, int]:
-    """Width of the output in columns, and how many lines of offers fit on the screen."""
+def _rows() -> int:
+    """How many rows of the screen are for offers."""
     if not sys.stdout.isatty():
-        return output_width(sys.stdout) or WIDTH, DEFAULT_ROWS
-    columns, rows = shutil.get_terminal_size((WIDTH, DEFAULT_ROWS + OTHER_ROWS))
-    return columns, max(DEFAULT_ROWS // 2, rows - OTHER_ROWS)
+        return DEFAULT_ROWS
+    return max(DEFAULT_ROWS // 2, shutil.get_terminal_size().lines - OTHER_ROWS)

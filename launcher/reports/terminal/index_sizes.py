@@ -14,7 +14,7 @@ from launcher.money import SECONDS_PER_HOUR
 from launcher.reports.plans.store_costs import amount_text, range_text
 
 WORDS = 2  # columns that are words
-INDEX_LETTERS = 12  # of the kind of index, at least
+BREAKING = {"index": 12, "to load": 12}  # columns that break between words, and their letters, at least
 
 
 def sizes_text(document: SizeDocument) -> RenderableType:
@@ -33,7 +33,7 @@ def sizes_text(document: SizeDocument) -> RenderableType:
 
 
 def _table(document: SizeDocument) -> Table:
-    """A line for each store. The kind of index wraps where the screen is narrow, a figure is never cut."""
+    """A line for each store. Where the screen is narrow some columns break between words; a figure is never cut."""
     heads = ("store", "index", "RAM", "disk", "core-h", "to load", "a month")
     cells = [
         (
@@ -50,11 +50,10 @@ def _table(document: SizeDocument) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for place, head in enumerate(heads):
         widest = max(len(head), *(len(row[place]) for row in cells))
-        kind = head == "index"
         table.add_column(
             head,
-            no_wrap=not kind,
-            min_width=INDEX_LETTERS if kind else widest,
+            no_wrap=head not in BREAKING,
+            min_width=BREAKING.get(head, widest),
             justify="left" if place < WORDS else "right",
         )
     for row in cells:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -11,11 +11,13 @@ from launcher.format import money, plain
 from launcher.reports.lists.price_list import PriceLine
 from pricing.account.access import derived_flags
 from pricing.book.price_book import STALE
-from pricing.offer import FLAGS
+from pricing.offer import FLAGS, Offer
 from pricing.staleness import LIST_DAYS, SPOT_DAYS, age_in_days, is_stale
 
-WIDTH = 100  # characters of a line if the terminal does not say
-FIXED_WIDTH = 77  # of these, what all columns but place and type need
+COLUMNS = ("machine", "$/GPU-h", "$/hour", "purchase", "cloud", "place", "type", "age", "flags")
+FIGURES = ("$/GPU-h", "$/hour", "age")
+NAMES = ("place", "type")
+LEAST_LETTERS = 8  # of a column that breaks
 
 # The word for a flag in the column of flags. Flags about the date change how the age is shown instead.
 FLAG_WORDS = {
@@ -39,56 +41,80 @@ FLAG_MEANINGS = FLAGS | {
 AGE_PREFIXES = {"as_of_estimated": "~", "as_of_unknown": "\N{GREATER-THAN OR EQUAL TO}"}
 
 
-def prices_table(shown: Sequence[PriceLine], now: datetime, width: int = WIDTH) -> RenderableType:
+def prices_table(shown: Sequence[PriceLine], now: datetime) -> RenderableType:
     """A table of the lines, and below it the meaning of the flags that it shows."""
-    spare = max(16, width - FIXED_WIDTH)
-    table = _columns(spare)
-    explained: dict[str, None] = {}
-    for line in shown:
-        offer = line.offer
-        flags = [
-            f
-            for f in (STALE, *offer.flags, *derived_flags(offer))
-            if f in FLAG_WORDS and (f != STALE or is_stale(offer, now))
-        ]
-        explained |= dict.fromkeys(flags)
-        prefix = next((AGE_PREFIXES[f] for f in offer.flags if f in AGE_PREFIXES), "")
-        table.add_row(
-            f"{offer.gpus:g} x {plain(offer.gpu)}",
-            money(offer.usd_per_gpu_hour),
-            money(offer.usd_per_hour),
-            offer.purchase,
-            plain(offer.cloud),
-            _places(line.places, spare * 9 // 20),
-            plain(offer.instance_type).removeprefix("Standard_"),  # which all of Azure's begin with
-            f"{prefix}{age_in_days(offer, now)} d",
-            " ".join(FLAG_WORDS[f] for f in flags),
-        )
-    meanings = "; ".join(f"{FLAG_WORDS[f]}: {FLAG_MEANINGS[f]}" for f in explained)
-    return Group(table, *([Text(meanings, style="dim")] if meanings else []))
+    explained = dict.fromkeys(flag for line in shown for flag in _flags(line.offer, now))
+    meanings = "; ".join(f"{FLAG_WORDS[flag]}: {FLAG_MEANINGS[flag]}" for flag in explained)
+    return Group(_table(shown, now), *([Text(meanings, style="dim")] if meanings else []))
 
 
-def _columns(spare: int) -> Table:
-    """An empty table. Place and type share `spare` characters, which the other columns leave."""
-    out = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    out.add_column("machine", no_wrap=True)
-    for name in ("$/GPU-h", "$/hour"):
-        out.add_column(name, justify="right", no_wrap=True, min_width=7)  # a figure is never cut
-    for name in ("purchase", "cloud"):
-        out.add_column(name, no_wrap=True)
-    out.add_column("place", no_wrap=True, overflow="ellipsis", max_width=spare * 9 // 20)
-    out.add_column("type", no_wrap=True, overflow="ellipsis", max_width=spare - spare * 9 // 20)
-    out.add_column("age", justify="right", no_wrap=True)
-    out.add_column("flags", no_wrap=True, overflow="ellipsis")
-    return out
+def fitting(lines: Sequence[PriceLine], now: datetime, width: int | None, rows: int) -> int:
+    """How many of the lines fit into so many rows of a screen, on which some take two."""
+    screen, shown = Console(width=width), min(rows, len(lines))
+    while (
+        shown > 1 and len(screen.render_lines(_table(lines[:shown], now), pad=False)) > rows + 1
+    ):  # and its head
+        shown -= 1
+    return shown
 
 
-def _places(places: Sequence[str], room: int) -> str:
+def _table(shown: Sequence[PriceLine], now: datetime) -> "PricesTable":
+    return PricesTable([_cells(line, now) for line in shown])
+
+
+class PricesTable:
+    """A table of which nothing is cut: the flags break where the screen is narrow, then places and types do, too."""
+
+    def __init__(self, rows: Sequence[Sequence[str]]) -> None:
+        """`rows`: a cell for each of COLUMNS."""
+        self.rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table as wide as the screen allows."""
+        widths = {
+            column: max(len(column), *(len(row[place]) for row in self.rows))
+            for place, column in enumerate(COLUMNS)
+        }
+        without_flags = sum(width + 1 for column, width in widths.items() if column != "flags")
+        whole = without_flags + min(LEAST_LETTERS, widths["flags"]) <= options.max_width
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+        for column in COLUMNS:
+            breaks = column == "flags" or (column in NAMES and not whole)
+            table.add_column(
+                column,
+                justify="right" if column in FIGURES else "left",
+                no_wrap=not breaks,
+                overflow="fold",
+                min_width=min(LEAST_LETTERS, widths[column]) if breaks else widths[column],
+            )
+        for row in self.rows:
+            table.add_row(*row)
+        yield table
+
+
+def _flags(offer: Offer, now: datetime) -> list[str]:
+    """The flags that have a word, in the order in which they are shown."""
+    known = (STALE, *offer.flags, *derived_flags(offer))
+    return [flag for flag in known if flag in FLAG_WORDS and (flag != STALE or is_stale(offer, now))]
+
+
+def _cells(line: PriceLine, now: datetime) -> tuple[str, ...]:
+    offer = line.offer
+    prefix = next((AGE_PREFIXES[flag] for flag in offer.flags if flag in AGE_PREFIXES), "")
+    return (
+        f"{offer.gpus:g} x {plain(offer.gpu)}",
+        money(offer.usd_per_gpu_hour),
+        money(offer.usd_per_hour),
+        offer.purchase,
+        plain(offer.cloud),
+        _places(line.places),
+        plain(offer.instance_type).removeprefix("Standard_"),  # which all of Azure's begin with
+        f"{prefix}{age_in_days(offer, now)} d",
+        " ".join(FLAG_WORDS[flag] for flag in _flags(offer, now)),
+    )
+
+
+def _places(places: Sequence[str]) -> str:
     """The first place, and how many others there are at the same price."""
     first = plain(places[0]).strip(", ")
-    if len(places) == 1:
-        return first
-    more = f" +{len(places) - 1}"
-    return (
-        first if len(first + more) <= room else f"{first[: room - len(more) - 1]}\N{HORIZONTAL ELLIPSIS}"
-    ) + more
+    return first if len(places) == 1 else f"{first} +{len(places) - 1}"

@@ -44,13 +44,12 @@ def speed_text(rows: Sequence[SpeedRow]) -> RenderableType:
 
 
 def _columns(lengths: Sequence[int]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    """An empty table. Ranges and memory break between words where the screen is narrow; nothing is cut."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for title in ("GPU", "dtype"):
         table.add_column(title, no_wrap=True)
-    for tokens in lengths:
-        table.add_column(f"tok/s at {count(tokens)}", justify="right", no_wrap=True)
-    table.add_column("of ceiling", justify="right", no_wrap=True)
-    table.add_column("memory", justify="right", no_wrap=True)
+    for title in (*(f"tok/s at {count(tokens)}" for tokens in lengths), "of ceiling", "memory"):
+        table.add_column(title, justify="right", no_wrap=title == "of ceiling", overflow="fold")
     table.add_column("by", no_wrap=True)
     return table
 

@@ -51,6 +51,12 @@ def test_the_command_line_changes_what_a_plan_says(tmp_path: Path) -> None:
     assert "0.669" in body["warnings"][0]
 
 
+def test_small_amounts_leave_every_column(tmp_path: Path) -> None:
+    done = in_process("size", "--vectors", "63", "--dims", "384", folder=tmp_path, COLUMNS="80")
+    head = next(line for line in done.stdout.splitlines() if line.startswith("store"))
+    assert head.split()[-2:] == ["a", "month"]
+
+
 @pytest.mark.parametrize("width", [80, 100])
 def test_no_figure_is_cut(tmp_path: Path, width: int) -> None:
     done = in_process("size", "--vectors", "1B", "--dims", "1024", folder=tmp_path, COLUMNS=str(width))

@@ -38,9 +38,9 @@ def rows_of(body: list[dict[str, Any]]) -> list[SpeedRow]:
     return msgspec.convert(body, list[SpeedRow])
 
 
-def screen(body: list[SpeedRow]) -> str:
+def screen(body: list[SpeedRow], width: int = 110) -> str:
     out = io.StringIO()
-    Console(file=out, width=110).print(speed_text(body))
+    Console(file=out, width=width).print(speed_text(body))
     return out.getvalue()
 
 
@@ -54,6 +54,14 @@ def test_json_has_an_object_for_each_gpu_and_length(
         ("A100-80GB", 128),
         ("A100-80GB", 512),
     ]
+
+
+def test_nothing_is_cut_on_80_columns(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("--model", BASE.name, "--gpu", "L4,A100-80GB,A10G", "--tokens", "128,512")
+    shown = screen(rows_of(answer(capsys, tmp_path, *words)), width=80)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+    assert all(word in shown for word in ("A100-80GB", "A10G", "bfloat16", "predicted"))
 
 
 def test_json_has_speed_range_and_source(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
