@@ -11,6 +11,7 @@ budget_rules: the budget against the deadline.
 forecast: what a run is expected to cost and to take from now on.
 level: the market at one look, and the level that a token may cost.
 reconciliation: one look under way: what is held, asked for and let go.
+machine_index: the machines of a look by kind and phase.
 room: how many more machines may be held.
 refusals: the chance that on demand is refused when it is needed.
 safety_net: whether on-demand machines alone would still keep the deadline.

@@ -11,7 +11,6 @@ from math import ceil
 
 from launcher.format import duration, plural, verb
 from launcher.money import decimal_of_float
-from launcher.steering import beliefs
 from launcher.steering.budget_rules import BudgetRules, affordable, burn_until_next_look, rules_of
 from launcher.steering.canary import start_canary
 from launcher.steering.course import BudgetPressure, Course, Decision, Forecast
@@ -147,10 +146,8 @@ def _is_nearly_done_late(current: Reconciliation) -> bool:
 
     Until the deadline the net starts even then, as they may be lost. After it there is none that it could keep.
     """
-    deadline, rate = (
-        current.steering.deadline,
-        current.rate([m for m in current.machines if m.phase == MachinePhase.WORKING]),
-    )
+    deadline, staying = current.steering.deadline, current.staying
+    rate = staying.rate([m for m in staying.machines if m.phase == MachinePhase.WORKING])
     if deadline is None or current.now < deadline or not rate:
         return False
     cold = min((kind.cold_start for kind in current.kinds.values()), default=0.0)
@@ -167,8 +164,8 @@ def _ask(current: Reconciliation, level: Level, money: Money) -> None:
     workers = sum(current.kinds[m.kind].workers for m in current.machines if m.kind in current.kinds)
     shards = current.situation.shards_left
     at_once = LAUNCHING_SECONDS * current.steering.launches_per_second
-    launches = max(LAUNCHES_AT_ONCE, int(min(MANY, at_once))) - len(current.asked())
-    hanging = sum(1 for m in current.machines if not current.works_soon(m))
+    launches = max(LAUNCHES_AT_ONCE, int(min(MANY, at_once))) - len(current.staying.asked)
+    hanging = len(current.staying.hanging)
     for source in level.sources:
         kind = source.kind
         if not level.is_worth(source) or not current.may_ask(kind):
@@ -238,7 +235,7 @@ def _shrink(current: Reconciliation, rest: float) -> None:
     if shards is None:
         return
     spare = sum(current.kinds[m.kind].workers for m in working if m.kind in current.kinds) - shards
-    for machine in current.dearest_first(working):
+    for machine in current.staying.by_price(working):
         workers = current.kinds[machine.kind].workers if machine.kind in current.kinds else 1
         if workers > spare:
             return
@@ -275,7 +272,7 @@ def _outlook(current: Reconciliation, level: Level, net: SafetyNet | None) -> Ou
     """What the forecast rests on beside the level."""
     return Outlook(
         tokens=current.situation.tokens_left,
-        rate=current.rate([m for m in current.machines if m.phase != MachinePhase.ASKED]),
+        rate=current.staying.rate([m for m in current.machines if m.phase != MachinePhase.ASKED]),
         wanted=machines_wanted(current, level),
         reserve=reserve_seconds(current, net),
         has_net=net is not None,
@@ -285,18 +282,17 @@ def _outlook(current: Reconciliation, level: Level, net: SafetyNet | None) -> Ou
 
 def _next_look(current: Reconciliation, net: SafetyNet | None, money: Money) -> datetime:
     """Until when nothing changes by time alone."""
-    moments = [current.now + (NEXT_LOOK_ON_DEMAND if current.on_demand() else NEXT_LOOK)]
-    for kind in current.kinds.values():
-        retry = beliefs.retry_after(current.belief(kind))
-        if kind.spot and retry is not None and retry > current.now:
+    moments = [current.now + (NEXT_LOOK_ON_DEMAND if current.staying.on_demand else NEXT_LOOK)]
+    for number, retry in current.retries.items():
+        if retry > current.now and current.kinds[number].spot:
             moments.append(retry)
     if net is not None:
-        working = current.rate(current.spot(MachinePhase.WORKING))
+        working = current.staying.working_spot_rate
         falling = net.free_rate - working
         if falling > 0:
             due = (net.margin - must_start_at(current, net)) / falling
             moments.append(_soon(current.now, due))
-            uncovered = max(0.0, net.free_rate - current.rate(current.spot()))
+            uncovered = max(0.0, net.free_rate - current.staying.spot_rate)
             cold = max((kind.cold_start for kind in current.kinds.values() if not kind.spot), default=0.0)
             early = (net.margin - RESERVE_STARTS * cold * uncovered) / falling
             if early > 0:

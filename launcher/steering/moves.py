@@ -34,12 +34,13 @@ def trim(current: Reconciliation, net: SafetyNet | None, rules: BudgetRules) -> 
     if limit is None or len(there) <= limit:
         return
     over = len(there) - limit
-    hanging = [m for m in there if current.is_spot(m) and not current.works_soon(m)][:over]
+    hanging = [m for m in there if current.is_spot(m) and not current.staying.works_soon(m)][:over]
     current.release(hanging, what="end", reason="it came in the place of another and does not work")
     over -= len(hanging)
-    cold = sum(1 for m in current.spot(MachinePhase.COLD) if current.works_soon(m))
+    spot = current.staying.spot
+    cold = sum(1 for m in spot if m.phase == MachinePhase.COLD and current.staying.works_soon(m))
     needed = False  # whether a machine on demand stays that could not be started again in time
-    for machine in current.dearest_first([m for m in there if m not in hanging]):
+    for machine in current.staying.by_price([m for m in there if m not in hanging]):
         if not over:
             return
         if needed and current.is_spot(machine) and over <= current.steering.limits.probes:
@@ -60,8 +61,8 @@ def end_dear(current: Reconciliation, level: Level, net: SafetyNet | None, rules
     """End machines whose token costs more than the level, while the deadline is safe without them."""
     if level.price is None:
         return
-    for machine in current.dearest_first(current.machines):
-        price = current.price(machine)
+    for machine in current.staying.dearest_first:
+        price = current.staying.price(machine.kind)
         if price <= END_FACTOR * level.price:
             return
         if machine.phase != MachinePhase.ASKED and not is_ripe(current, machine):
@@ -82,15 +83,27 @@ def move(
 ) -> None:
     """Ask in a cheaper place for machines that take the place of the dearest."""
     rest = seconds_of_the_rest(current, level)
+    replaced = _replaced(current, level, rest)
+    if not replaced:
+        return
     for source in _most_saving_first(current, level, rest):
-        kind = source.kind
-        if affordable(current, money, kind.number) < MOVED_AT_ONCE:
+        if affordable(current, money, source.kind.number) < MOVED_AT_ONCE:
             return
-        if not current.may_ask(kind) or not level.is_worth(source) or _is_waiting(current, kind):
-            continue
-        dearer = [m for m in current.dearest_first(current.machines) if pays(current, level, m, source, rest)]
+        dearer = replaced.get(source.kind.number)
         if dearer and _move_to(current, source, dearer, net, rules):
             return
+
+
+def _replaced(current: Reconciliation, level: Level, rest: float) -> dict[int, list[Machine]]:
+    """The machines that are worth replacing by ones of each kind that may be asked for, the dearest first, by number."""
+    found = dict[int, list[Machine]]()
+    for source in level.sources:
+        kind = source.kind
+        if current.may_ask(kind) and level.is_worth(source) and not _is_waiting(current, kind):
+            dearer = _dearer(current, level, source, rest)
+            if dearer:
+                found[kind.number] = dearer
+    return found
 
 
 def _most_saving_first(current: Reconciliation, level: Level, rest: float) -> list[Source]:
@@ -99,7 +112,8 @@ def _most_saving_first(current: Reconciliation, level: Level, rest: float) -> li
     One ask goes out at a look. By price alone, cheap places without machines would be asked in turn for ever, and a
     dearer one that has some would not.
     """
-    dearest = max((current.price(m) for m in current.machines), default=0.0)
+    staying = current.staying
+    dearest = staying.price(staying.dearest_first[0].kind) if staying.machines else 0.0
 
     def expected(source: Source) -> float:
         kind = source.kind
@@ -109,12 +123,15 @@ def _most_saving_first(current: Reconciliation, level: Level, rest: float) -> li
     return sorted(level.sources, key=lambda source: (-expected(source), source.kind.number))
 
 
-def pays(current: Reconciliation, level: Level, machine: Machine, source: Source, rest: float) -> bool:
-    """Whether a machine is worth replacing by one of this source for the rest of the run."""
-    number = source.kind.number
-    if machine.kind == number or machine.phase == MachinePhase.ASKED or not is_ripe(current, machine):
-        return False
-    return _saved(current.price(machine), source, rest) > MOVE_FACTOR * _lost(level, source)
+def _dearer(current: Reconciliation, level: Level, source: Source, rest: float) -> list[Machine]:
+    """Machines that are worth replacing by ones of this source for the rest of the run, the dearest first."""
+    staying, lost = current.staying, MOVE_FACTOR * _lost(level, source)
+    others = (number for number in staying.held if number != source.kind.number)
+    kinds = {number for number in others if _saved(staying.price(number), source, rest) > lost}
+    if not kinds:
+        return []
+    there = [m for m in staying.dearest_first if m.kind in kinds and m.phase != MachinePhase.ASKED]
+    return [m for m in there if is_ripe(current, m)]
 
 
 def _saved(price: float, source: Source, rest: float) -> float:
@@ -138,7 +155,7 @@ def _move_to(
     probes = current.steering.limits.probes
     count = min(MOVED_AT_ONCE if proven else 1, len(dearer))
     reason = f"its token costs {per_million(usd_per_token(kind))} a million, the dearest here {{}}"
-    reason = reason.format(per_million(current.price(dearer[0])))
+    reason = reason.format(per_million(current.staying.price(dearer[0].kind)))
     if full and probes:
         # Asked for beyond the limit: when they come, as many of the dearest end (`trim`).
         count = min(count, probes, current.room.of(kind, beyond=probes))
@@ -166,9 +183,7 @@ def _move_to(
 
 def _is_waiting(current: Reconciliation, kind: Kind) -> bool:
     """Whether machines of this kind were asked for and are not there yet."""
-    return bool(current.asks[kind.number]) or any(
-        m.kind == kind.number and m.phase == MachinePhase.ASKED for m in current.machines
-    )
+    return bool(current.asks[kind.number]) or any(m.kind == kind.number for m in current.staying.asked)
 
 
 def is_ripe(current: Reconciliation, machine: Machine) -> bool:
@@ -180,26 +195,9 @@ def is_ripe(current: Reconciliation, machine: Machine) -> bool:
 
 
 def seconds_of_the_rest(current: Reconciliation, level: Level) -> float:
-    """Seconds until the run is done with the machines that are there, each after its start; or the deadline if sooner.
-
-    A machine that would come when the others are done adds nothing, however fast it is.
-    """
-    there = [m for m in current.machines if m.phase != MachinePhase.ASKED and current.works_soon(m)]
-    left, rate, at = current.situation.tokens_left, 0.0, 0.0
-    for wait, speed in sorted(_begin(machine, current.kinds.get(machine.kind)) for machine in there):
-        if left <= rate * (wait - at):
-            break
-        left -= rate * (wait - at)
-        at, rate = wait, rate + speed
-    return min(level.seconds_left, at + left / rate) if rate else level.seconds_left
-
-
-def _begin(machine: Machine, kind: Kind | None) -> tuple[float, float]:
-    """Seconds until a machine embeds, and tokens a second from then on."""
-    if kind is None:
-        return 0.0, 0.0
-    wait = 0.0 if machine.phase == MachinePhase.WORKING else max(0.0, kind.cold_start - machine.seconds)
-    return wait, kind.tokens_per_second
+    """Seconds until the run is done with the machines that are there, each after its start; or the deadline if sooner."""
+    alone = current.staying.seconds_to_finish
+    return level.seconds_left if alone is None else min(level.seconds_left, alone)
 
 
 def per_million(usd: float) -> str:

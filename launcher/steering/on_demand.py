@@ -27,20 +27,20 @@ def net_of(current: Reconciliation) -> SafetyNet | None:
     rented = [kind for kind in current.kinds.values() if not kind.spot]
     if deadline is None or not rented:
         return None
-    started = [(machine, current.kinds[machine.kind]) for machine in current.on_demand()]
+    started = [(machine, current.kinds[machine.kind]) for machine in current.staying.on_demand]
     return safety_net(
         started,
         _free(current, rented),
         seconds_left=(deadline - current.now).total_seconds(),
         tokens_left=max(current.situation.tokens_left, current.steering.tokens_left_p90 or 0.0),
         steering=current.steering,
-        queue=[m.name for m in sorted(current.asked(), key=lambda m: -m.seconds)],
+        queue=[m.name for m in sorted(current.staying.asked, key=lambda m: -m.seconds)],
     )
 
 
 def _free(current: Reconciliation, rented: Sequence[Kind]) -> list[tuple[Kind, int]]:
     """On-demand machines that may still be asked for, the cheapest a token first, once spot machines make room."""
-    room = current.room.without(m.kind for m in current.spot())
+    room = current.room.without(m.kind for m in current.staying.spot)
     found = list[tuple[Kind, int]]()
     open_kinds = [kind for kind in rented if current.may_ask(kind)] or rented
     for kind in sorted(open_kinds, key=lambda kind: (usd_per_token(kind), kind.number)):
@@ -56,7 +56,7 @@ def start_net(current: Reconciliation, net: SafetyNet, rules: BudgetRules, money
 
     Spot machines that work cover as many of them. If spot fails right after this look, the next one is soon enough.
     """
-    working = current.rate(current.spot(MachinePhase.WORKING))
+    working = current.staying.working_spot_rate
     if not rules.net or net.free_rate <= working or net.margin > must_start_at(current, net):
         return 0
     wait = duration(max(0.0, net.margin_seconds or 0.0))
@@ -73,14 +73,14 @@ def reserve_seconds(current: Reconciliation, net: SafetyNet | None) -> float:
     """How long before the last moment on-demand machines start for what no spot machine covers, their start included."""
     if net is None or not net.free_rate:
         return 0.0
-    uncovered = max(0.0, 1 - current.rate(current.spot()) / net.free_rate)
+    uncovered = max(0.0, 1 - current.staying.spot_rate / net.free_rate)
     starts = [kind.cold_start_p90 for kind in current.kinds.values() if not kind.spot]
     return uncovered * (RESERVE_STARTS * _cold(current) + max(starts) + current.steering.answer_seconds)
 
 
 def start_reserve(current: Reconciliation, net: SafetyNet, rules: BudgetRules, money: Money) -> int:
     """Start on-demand machines a few cold starts early, for those that no spot machine covers; return how many."""
-    covered = current.rate(current.spot()) + current.asked_rate(spot=True)
+    covered = current.staying.spot_rate + current.asked_rate(spot=True)
     early = RESERVE_STARTS * _cold(current) * (net.free_rate - covered)
     if not rules.net or not rules.reserve or net.free_rate <= covered or net.margin > early:
         return 0
@@ -96,7 +96,7 @@ def start_overdue(current: Reconciliation, level: Level, money: Money) -> int:
     """
     kind = level.listed
     if (
-        any(current.works_soon(m) for m in current.machines)
+        len(current.staying.hanging) < len(current.machines)
         or current.asks.total()
         or kind is None
         or level.machine_on_demand is None
@@ -148,14 +148,14 @@ def _dearer(current: Reconciliation, kind: Kind) -> float:
 
 
 def _seconds_left(current: Reconciliation) -> float:
-    rate = current.rate(current.machines) or 1.0
+    rate = current.staying.rate(current.machines) or 1.0
     return min(current.situation.tokens_left / rate, SECONDS_PER_HOUR)
 
 
 def _make_room(current: Reconciliation, kind: Kind, count: int) -> None:
     """End spot machines that do not work yet until so many machines of a kind have room."""
-    phases = (MachinePhase.ASKED, MachinePhase.COLD)
-    waiting = sorted(current.spot(*phases), key=lambda m: (phases.index(m.phase), m.seconds))
+    waiting = [m for m in current.staying.spot if m.phase != MachinePhase.WORKING]
+    waiting.sort(key=lambda m: (m.phase != MachinePhase.ASKED, m.seconds))
     for machine in waiting:
         if current.room.of(kind) >= count:
             return
@@ -193,7 +193,7 @@ def may_release(
             free += kind.tokens_per_second_p10
         if not handed_over:
             cost += RETURN_STARTS * kind.cold_start * kind.tokens_per_second
-    covered = current.rate([m for m in current.spot(MachinePhase.WORKING) if m.name not in gone])
+    covered = current.staying.rate([m for m in current.staying.working_spot if m.name not in gone])
     if rules.reserve and not replaced and not handed_over:
         cost += HYSTERESIS * RESERVE_STARTS * _cold(current) * max(0.0, free - covered)
     return margin > cost + LOOKS * free * current.steering.look_seconds

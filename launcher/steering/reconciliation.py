@@ -11,20 +11,18 @@ from datetime import datetime
 from launcher.money import decimal_of_float
 from launcher.steering import beliefs
 from launcher.steering.course import Decision
+from launcher.steering.machine_index import MachineIndex
 from launcher.steering.room import Room
 from launcher.steering.situation import (
     Belief,
     Kind,
     Machine,
     MachinePhase,
-    PlaceKey,
     Situation,
     Steering,
     WhenShort,
 )
-from launcher.steering.supply import SECONDS_PER_HOUR, usd_per_token
-
-HANGING_STARTS = 2.0  # cold starts at the slow end, after which a machine that did no shard is not waited for
+from launcher.steering.supply import SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +44,16 @@ class Release:
 
 @dataclass(slots=True)
 class Reconciliation:
-    """`kinds` are those with a known price; `machines` are those that stay, in the order in which they were asked for."""
+    """`kinds` are those with a known price, `staying` the machines that stay.
+
+    `beliefs`: of the place of each kind, by its number. `retries`: when places that had none may be asked again.
+    """
 
     situation: Situation
     kinds: Mapping[int, Kind]
-    spot_kinds: frozenset[int]
-    known: Mapping[PlaceKey, Belief]
-    machines: list[Machine]
+    beliefs: Mapping[int, Belief]
+    retries: Mapping[int, datetime]
+    staying: MachineIndex
     room: Room
     asks: Counter[int] = field(default_factory=Counter[int])
     releases: list[Release] = field(default_factory=list[Release])
@@ -64,14 +65,22 @@ class Reconciliation:
         steering = situation.steering
         staying = [machine for machine in situation.machines if not machine.leaving]
         kinds = {kind.number: kind for kind in situation.kinds if kind.usd_per_hour is not None}
+        known = beliefs.learn(steering.beliefs, steering.answers) if steering.answers else steering.beliefs
+        believed = {number: known.get(kind.key, beliefs.UNKNOWN) for number, kind in kinds.items()}
+        retries = ((number, beliefs.retry_after(belief)) for number, belief in believed.items())
         return cls(
             situation=situation,
             kinds=kinds,
-            spot_kinds=frozenset(number for number, kind in kinds.items() if kind.spot),
-            known=beliefs.learn(steering.beliefs, steering.answers) if steering.answers else steering.beliefs,
-            machines=staying,
+            beliefs=believed,
+            retries={number: retry for number, retry in retries if retry is not None},
+            staying=MachineIndex(staying, kinds, situation.tokens_left),
             room=Room.after(steering.limits, situation.kinds, situation.machines),
         )
+
+    @property
+    def machines(self) -> list[Machine]:
+        """Machines that stay, in the order in which they were asked for."""
+        return self.staying.machines
 
     @property
     def steering(self) -> Steering:
@@ -95,31 +104,16 @@ class Reconciliation:
         return bool(self.steering.pace) or not spread
 
     def belief(self, kind: Kind) -> Belief:
-        return self.known.get(kind.key, beliefs.UNKNOWN)
+        return self.beliefs[kind.number]
 
     def held(self, number: int) -> int:
         """Machines of a kind that are there, without those that are asked for."""
-        return sum(1 for m in self.machines if m.kind == number and m.phase != MachinePhase.ASKED)
-
-    def asked(self) -> list[Machine]:
-        """Machines that are asked for and not there, in the order in which they were asked for."""
-        return [m for m in self.machines if m.phase == MachinePhase.ASKED]
+        return self.staying.held[number]
 
     def may_ask(self, kind: Kind) -> bool:
         """Whether the place is not in its backoff after it had none or took some."""
-        retry = beliefs.retry_after(self.belief(kind))
+        retry = self.retries.get(kind.number)
         return retry is None or retry <= self.now
-
-    def spot(self, *phases: MachinePhase) -> list[Machine]:
-        """Spot machines that stay; of any phase if none is given."""
-        return [m for m in self.machines if m.kind in self.spot_kinds and (not phases or m.phase in phases)]
-
-    def on_demand(self) -> list[Machine]:
-        return [m for m in self.machines if m.kind in self.kinds and m.kind not in self.spot_kinds]
-
-    def rate(self, machines: Sequence[Machine]) -> float:
-        """Tokens a second of machines, as soon as all of them work."""
-        return sum(self.kinds[m.kind].tokens_per_second for m in machines if m.kind in self.kinds)
 
     def asked_rate(self, *, spot: bool) -> float:
         """Tokens a second of machines that this look asks for."""
@@ -127,22 +121,8 @@ class Reconciliation:
         return sum(kind.tokens_per_second * count for kind, count in kinds if kind.spot == spot)
 
     def is_spot(self, machine: Machine) -> bool:
-        return machine.kind in self.spot_kinds
-
-    def works_soon(self, machine: Machine) -> bool:
-        """Whether a machine works, or is asked for, or may still be within its cold start: else it hangs."""
         kind = self.kinds.get(machine.kind)
-        if kind is None or machine.phase != MachinePhase.COLD:
-            return True
-        return machine.seconds <= HANGING_STARTS * kind.cold_start_p90
-
-    def price(self, machine: Machine) -> float:
-        """USD a token of a machine that runs: its start is paid. Without a known price it is taken for the dearest."""
-        kind = self.kinds.get(machine.kind)
-        return float("inf") if kind is None else usd_per_token(kind)
-
-    def dearest_first(self, machines: Sequence[Machine]) -> list[Machine]:
-        return sorted(machines, key=lambda m: (-self.price(m), m.name))
+        return kind is not None and kind.spot
 
     def ask(self, kind: Kind, count: int, *, what: str, reason: str, usd: float | None = None) -> None:
         self.asks[kind.number] += count
@@ -154,7 +134,8 @@ class Reconciliation:
     ) -> None:
         """Let machines go; those that work finish the shards that they hold."""
         leaving = {m.name for m in machines}
-        self.machines = [m for m in self.machines if m.name not in leaving]
+        rest = [m for m in self.machines if m.name not in leaving]
+        self.staying = MachineIndex(rest, self.kinds, self.situation.tokens_left)
         for machine in machines:
             drain = machine.phase == MachinePhase.WORKING
             self.releases.append(Release(machine.name, reason, drain))
