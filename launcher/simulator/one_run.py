@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from numpy.random import Generator
 
+from launcher.fleet.scheduling.slots import add_taken
 from launcher.planning.estimates.estimate import SHARD_SECONDS
 from launcher.simulator.market import Market
 from launcher.simulator.policies import Observation, Policy
@@ -34,7 +35,7 @@ def simulate_run(
         }
         for group in policy.groups
     }
-    ended, told, looks, kept = dict[tuple[int, int], str](), 0, 0, Curve()
+    ended, told, looks, kept = dict[str, int](), 0, 0, Curve()
     end, step = horizon(scenario.deadline), horizon(scenario.deadline) / CURVE_POINTS
     over_budget, pace = False, None
     while cloud.finished is None and cloud.now < end:
@@ -43,7 +44,7 @@ def simulate_run(
             seconds=cloud.now,
             tokens_left=cloud.tokens_left,
             machines=list(cloud.machines.values()),
-            ended=ended.values(),
+            ended=ended,
             prices=[cloud.price(number) for number in range(len(scenario.kinds))],
             answers=cloud.answers[told:],
             spent=cloud.usd,
@@ -62,9 +63,8 @@ def simulate_run(
                     [places[order.group][place] for place in order.places],
                 )
                 continue
-            machine = cloud.machines.get(order.name)
-            if machine is not None:
-                ended[machine.group, machine.slot] = machine.name
+            if order.name in cloud.machines:
+                add_taken(ended, order.name)
             cloud.drain(order.name) if isinstance(order, Drain) else cloud.end(order.name)
         if curve:
             _add_point(kept, cloud, step)

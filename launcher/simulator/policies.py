@@ -1,6 +1,6 @@
 """What every policy of a simulation sees and gives back, and the two of the product: static, and a steered run. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -35,7 +35,7 @@ class Observation:
     seconds: float
     tokens_left: float
     machines: Sequence[SimulatedMachine]
-    ended: Collection[str]  # names of the last machine of each slot that ended: names are not used again
+    ended: Mapping[str, int]  # names of machines that ended, as `FleetView.taken`: they are not used again
     prices: Sequence[float]  # USD per machine-hour now, by kind
     answers: Sequence[PlaceAnswer]
     spent: float
@@ -78,6 +78,10 @@ class StaticPolicy:
 
     scenario: Scenario
     failures: list[PlacementFailure] = field(default_factory=list[PlacementFailure])
+    views: "MachineViews" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.views = MachineViews(self.scenario)
 
     @property
     def groups(self) -> Sequence[FleetGroup]:
@@ -92,13 +96,13 @@ class StaticPolicy:
                 infra = self.scenario.kinds[answer.kind].place.infra
                 self.failures.append(PlacementFailure(infra, moment(answer.at), words[answer.what]))
         self.failures = [one for one in self.failures if now - one.at < FAILURE_MEMORY]
-        view = fleet_view(self.scenario, self.groups, observation, self.failures)
+        view = fleet_view(self.views, self.groups, observation, self.failures)
         stop = is_near_budget(view) or is_out_of_money(view)
         return Answered(step(view, now), observation.seconds + QUIET_SECONDS, stop)
 
 
 def fleet_view(
-    scenario: Scenario,
+    views: "MachineViews",
     groups: Sequence[FleetGroup],
     observation: Observation,
     failures: Sequence[PlacementFailure] = (),
@@ -107,12 +111,13 @@ def fleet_view(
     draining: bool = False,
 ) -> FleetView:
     """What the product's `step` would see of this run."""
+    scenario = views.scenario
     shards = max(1, round(scenario.tokens / scenario.shard_tokens))
     done = int((scenario.tokens - observation.tokens_left) / scenario.shard_tokens)
     return FleetView(
         run=RUN_NAME,
         groups=tuple(groups),
-        workers=[machine_view(scenario, machine, observation.seconds) for machine in observation.machines],
+        workers=views.of(observation.machines, observation.seconds),
         shards=shards,
         done=min(done, shards - 1),  # a look is only taken while work is left
         draining=draining,
@@ -126,24 +131,59 @@ def fleet_view(
     )
 
 
-def machine_view(scenario: Scenario, machine: SimulatedMachine, seconds: float) -> MachineView:
-    """What the product would see of a machine."""
-    kind = None if machine.kind is None else scenario.kinds[machine.kind]
-    worked = seconds - machine.worked_from if machine.stage == Stage.WORKING else 0.0
-    rate = kind.tokens_per_second * scenario.slower if kind else 0.0
-    waiting = Phase.RECOVERING if machine.taken else Phase.WAITING
-    return MachineView(
-        name=machine.name,
-        slot=machine.slot,
-        state=MachineState.UP,
-        ended=None,
-        shards=int(worked * rate / scenario.shard_tokens),
-        group=machine.group,
-        phase=STAGES.get(machine.stage, waiting),
-        infra=kind.infra if kind else None,
-        requested=moment(machine.requested),
-        up=None if machine.up is None else moment(machine.up),
-    )
+# What the view of a machine is made from: its stage and kind, since when it is there, whether it was taken, and whether
+# it has done a shard. When it was asked for never changes.
+SeenState = tuple[Stage, int | None, float | None, bool, bool]
+
+
+@dataclass(slots=True)
+class MachineViews:
+    """What the product would see of the machines of a run. A view is made again only when its machine has changed."""
+
+    scenario: Scenario
+    _made: dict[str, tuple[SeenState, MachineView]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._made = {}
+
+    def of(self, machines: Iterable[SimulatedMachine], seconds: float) -> list[MachineView]:
+        """The machines at one moment of the run, in their order."""
+        made, found = self._made, list[MachineView]()
+        for machine in machines:
+            state = (
+                machine.stage,
+                machine.kind,
+                machine.up,
+                machine.taken,
+                self._has_shard(machine, seconds),
+            )
+            before = made.get(machine.name)
+            if before is None or before[0] != state:
+                before = made[machine.name] = (state, self._view(machine, has_shard=state[-1]))
+            found.append(before[1])
+        return found
+
+    def _has_shard(self, machine: SimulatedMachine, seconds: float) -> bool:
+        """Whether it has done a shard: no order depends on how many."""
+        if machine.stage != Stage.WORKING or machine.kind is None:
+            return False
+        rate = self.scenario.kinds[machine.kind].tokens_per_second * self.scenario.slower
+        return (seconds - machine.worked_from) * rate >= self.scenario.shard_tokens
+
+    def _view(self, machine: SimulatedMachine, *, has_shard: bool) -> MachineView:
+        waiting = Phase.RECOVERING if machine.taken else Phase.WAITING
+        return MachineView(
+            name=machine.name,
+            slot=machine.slot,
+            state=MachineState.UP,
+            ended=None,
+            shards=int(has_shard),
+            group=machine.group,
+            phase=STAGES.get(machine.stage, waiting),
+            infra=None if machine.kind is None else self.scenario.kinds[machine.kind].infra,
+            requested=moment(machine.requested),
+            up=None if machine.up is None else moment(machine.up),
+        )
 
 
 def usd(amount: float) -> Decimal:

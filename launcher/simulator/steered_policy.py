@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.fleet.scheduling.policy import course
 from launcher.planning.estimates.estimate import SHARD_SECONDS
-from launcher.simulator.policies import Answered, Observation, fleet_view, moment, usd
+from launcher.simulator.policies import Answered, MachineViews, Observation, fleet_view, moment, usd
 from launcher.simulator.replayed_cloud import AnswerOf, PlaceAnswer, Stage, merged_answers
 from launcher.simulator.scenario import FIRST_MINUTE, Scenario, groups_of
 from launcher.steering import beliefs
@@ -39,20 +39,23 @@ class SteeredPolicy:
     when_short: WhenShort = WhenShort.LATE
     with_forecast: bool = False  # of each course: no order depends on it
     groups: Sequence[FleetGroup] = field(init=False)
+    views: MachineViews = field(init=False)
     known: dict[PlaceKey, Belief] = field(default_factory=dict[PlaceKey, Belief])
+    _prices: dict[int, tuple[float, Quote]] = field(default_factory=dict[int, tuple[float, Quote]])
     paces: dict[str, Speed] = field(default_factory=dict[str, Speed])
     last: Course | None = None
     stopped: bool = False  # its budget ended the run: it drains to the end, as in a launcher
 
     def __post_init__(self) -> None:
         self.groups = groups_of(self.scenario.kinds)
+        self.views = MachineViews(self.scenario)
 
     def decide(self, observation: Observation) -> Answered:
         """The orders of the product's `course`."""
         now = moment(observation.seconds)
         self.known = beliefs.learn(self.known, self._answers(observation.answers))
         view = fleet_view(
-            self.scenario,
+            self.views,
             self.groups,
             observation,
             steering=self.steering(observation),
@@ -69,12 +72,12 @@ class SteeredPolicy:
 
     def steering(self, observation: Observation) -> Steering:
         """What a launcher would know beyond the machines."""
-        scenario, now = self.scenario, moment(observation.seconds)
+        scenario = self.scenario
         return Steering(
             started=moment(0.0),
             deadline=moment(scenario.deadline),
             beliefs=self.known,
-            quotes={number: Quote(usd(price), now) for number, price in enumerate(observation.prices)},
+            quotes=self._quotes(observation),
             pace=self._pace(observation),
             limits=Limits(
                 machines=scenario.machines, on_demand=scenario.most_on_demand, probes=scenario.probes
@@ -85,6 +88,14 @@ class SteeredPolicy:
             obtainable=1 - scenario.no_on_demand,
             shard_seconds=SHARD_SECONDS,
         )
+
+    def _quotes(self, observation: Observation) -> dict[int, Quote]:
+        """The prices now, each with the moment since when it has been seen."""
+        for number, price in enumerate(observation.prices):
+            before = self._prices.get(number)
+            if before is None or before[0] != price:
+                self._prices[number] = price, Quote(usd(price), moment(observation.seconds))
+        return {number: quote for number, (_, quote) in self._prices.items()}
 
     def _answers(self, answers: Sequence[PlaceAnswer]) -> list[Answer]:
         found = list[Answer]()

@@ -37,6 +37,7 @@ from launcher.fleet.budget.spend_records import SpendRecords
 from launcher.fleet.budget.takeover import ended_lives, unrecorded_lives
 from launcher.fleet.monitoring.machine_tracker import DIED_UNSEEN
 from launcher.fleet.scheduling.fleet_view import FleetGroup
+from launcher.fleet.scheduling.slots import add_taken
 from launcher.fleet.scheduling.states import ALIVE
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, MachineState
@@ -111,7 +112,8 @@ class RunBudget:
     held: bool = False
     # Steering weighs each machine against what is left of the budget: then the last tenth may be used, too.
     steered: bool = False
-    taken: set[str] = field(default_factory=set[str])  # names of machines that other launchers requested
+    # The names of machines that other launchers requested, as `FleetView` has them.
+    taken: dict[str, int] = field(default_factory=dict[str, int])
     elsewhere: Elsewhere = field(default_factory=lambda: Elsewhere(NO_OTHER_SPEND))
     _records: SpendRecords = field(init=False)
     _settled: list[LifeSpend] = field(default_factory=list[LifeSpend])  # of others, and over
@@ -170,8 +172,9 @@ class RunBudget:
         """
         self._settled = list(self._unrecorded(self._records.read()))
         begin = machine_claims_prefix(self.run)
-        self.taken |= {entry.key.removeprefix(begin) for entry in list_all(self.store, begin)}
-        self.taken |= {life.machine for life in self._settled}
+        claimed = (entry.key.removeprefix(begin) for entry in list_all(self.store, begin))
+        for name in (*claimed, *(life.machine for life in self._settled)):
+            add_taken(self.taken, name)
         self.sync(force=True)
 
     def claim(self, machine: str) -> bool:
@@ -184,7 +187,7 @@ class RunBudget:
         body = f"{self.launcher} {uuid4().hex}".encode()
         if create_once(self.store, machine_claim_key(self.run, machine), body):
             return True
-        self.taken.add(machine)
+        add_taken(self.taken, machine)
         return False
 
     def sync(self, starting: Sequence[tuple[str, int]] = (), *, force: bool = False) -> None:

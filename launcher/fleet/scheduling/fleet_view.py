@@ -1,6 +1,6 @@
 """What the policy of a fleet sees: groups of machines, machines, and the state of the run. Values only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -79,6 +79,7 @@ class FleetView:
     tokens_left: float | None = None
     failures: Sequence[PlacementFailure] = field(default_factory=list[PlacementFailure])
     hang_timeout: timedelta = HANG_TIMEOUT
-    taken: Collection[str] = ()  # names of machines of other launchers
+    # The highest number of each beginning of a name, of machines of other launchers (`slots.taken_numbers`).
+    taken: Mapping[str, int] = field(default_factory=dict[str, int])
     steering: Steering | None = None  # None: the plan's groups and places, whatever happens
     budget_pressure: BudgetPressure = BudgetPressure.FREE  # of the last course that was decided

@@ -31,7 +31,6 @@ from launcher.fleet.scheduling.slots import (
     refused_machines,
     slot_given_up,
     slot_targets,
-    taken_numbers,
 )
 from launcher.fleet.scheduling.states import ALIVE, Phase
 from launcher.fleet.scheduling.steered import lost_machines, orders_of, situation_of, with_ending
@@ -130,7 +129,7 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
     coming = _coming(view, now)
     rate = sum(groups[w.group].tokens_per_second or 0.0 for w in alive if w.group in groups)
     bound = Decimal(0)  # what the machines of these orders cost before they are of use
-    targets, taken = slot_targets(view), taken_numbers(view.taken)
+    targets = slot_targets(view)
     for group in view.groups:
         for slot in range(targets[group.number]):
             mine = past.get(group.number, {}).get(slot, [])
@@ -147,7 +146,7 @@ def _starts(view: FleetView, now: datetime) -> list[Order]:
                 coming[places[0].infra] += 1
             bound += start_usd(group)
             beginning = f"{group.name}{slot}-"
-            name = f"{beginning}{next_number(mine, taken, beginning)}"
+            name = f"{beginning}{next_number(mine, view.taken, beginning)}"
             orders.append(Start(slot, name, group.number, places))
             left -= group.workers
             rate += group.tokens_per_second or 0.0

@@ -51,10 +51,10 @@ def group_given_up(view: FleetView, group: FleetGroup) -> bool:
 
 def groups_given_up(view: FleetView) -> frozenset[int]:
     """The numbers of all groups that are given up (`group_given_up`), in one pass over the machines."""
-    failed = Counter(w.group for w in view.workers if w.state == MachineState.FAILED and not w.earlier)
-    many = {number for number, count in failed.items() if count >= MAX_GROUP_FAILURES}
-    if not many:
+    failed = [w.group for w in view.workers if w.state == MachineState.FAILED and not w.earlier]
+    if len(failed) < MAX_GROUP_FAILURES:
         return frozenset()
+    many = {number for number, count in Counter(failed).items() if count >= MAX_GROUP_FAILURES}
     many -= {w.group for w in view.workers if w.shards and not w.earlier}
     return frozenset(group.number for group in view.groups if group.rented and group.number in many)
 
@@ -79,7 +79,9 @@ def refused_machines(view: FleetView, now: datetime) -> list[MachineView]:
     waiting = [w for w in view.workers if w.phase == Phase.WAITING and w.state in ALIVE]
     if not waiting:
         return []
-    longest = {group.number: patience(view, group, len(waiting)) for group in view.groups if group.rented}
+    asked = {w.group for w in waiting}
+    groups = (group for group in view.groups if group.number in asked and group.rented)
+    longest = {group.number: patience(view, group, len(waiting)) for group in groups}
     return [
         w
         for w in waiting
@@ -123,7 +125,7 @@ def by_group(workers: Iterable[MachineView]) -> dict[int, dict[int, list[Machine
 def next_number(past: Sequence[MachineView], taken: Mapping[str, int], beginning: str) -> int:
     """The number of the slot's next machine: above all earlier ones, also where this ledger does not know them all.
 
-    `taken`: what `taken_numbers` found in the names of machines of other launchers.
+    `taken`: `taken_numbers` of machines that are not in `past`.
     """
     known = [int(worker.name.rpartition("-")[2]) for worker in past]
     return 1 + max([*known, taken.get(beginning, -1)])
@@ -133,8 +135,13 @@ def taken_numbers(taken: Collection[str]) -> dict[str, int]:
     """The highest number of each beginning of a name that was used before: `run-l0m3-` of `run-l0m3-2`."""
     found: dict[str, int] = {}
     for name in taken:
-        beginning, dash, number = name.rpartition("-")
-        if dash and number.isascii() and number.isdigit():
-            key = beginning + dash
-            found[key] = max(found.get(key, -1), int(number))
+        add_taken(found, name)
     return found
+
+
+def add_taken(taken: dict[str, int], name: str) -> None:
+    """Count one more name that was used (`taken_numbers`)."""
+    beginning, dash, number = name.rpartition("-")
+    if dash and number.isascii() and number.isdigit():
+        key = beginning + dash
+        taken[key] = max(taken.get(key, -1), int(number))

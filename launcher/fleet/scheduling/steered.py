@@ -13,7 +13,6 @@ from launcher.fleet.scheduling.slots import (
     next_number,
     occupies_slot,
     refused_machines,
-    taken_numbers,
 )
 from launcher.fleet.scheduling.states import ALIVE, Phase
 from launcher.ledger.records import MachineState
@@ -31,10 +30,13 @@ def situation_of(view: FleetView, steering: Steering, now: datetime) -> Situatio
     """What steering decides by."""
     given_up = groups_given_up(view)
     groups = [g for g in view.groups if g.rented and g.tokens_per_second and g.number not in given_up]
-    past = by_group(view.workers)
+    past, speeds = by_group(view.workers), _speeds(groups, steering)
     return Situation(
         now=now,
-        kinds=[_kind(group, steering, past, now) for group in groups],
+        kinds=[
+            _kind(group, steering, speed, past.get(group.number, {}), now)
+            for group, speed in zip(groups, speeds, strict=True)
+        ],
         machines=_machines(view, {group.number: group for group in groups}, now),
         tokens_left=view.tokens_left or 0.0,
         steering=steering,
@@ -45,9 +47,15 @@ def situation_of(view: FleetView, steering: Steering, now: datetime) -> Situatio
     )
 
 
-def _blocked(group: FleetGroup, past: Past, now: datetime) -> set[int]:
-    """Slots that are held, or may not have their next machine yet."""
-    used = past.get(group.number, {})
+def _speeds(groups: Sequence[FleetGroup], steering: Steering) -> list[tuple[float, float]]:
+    """Tokens a second of a machine of each group, at the median and at the slow end: many groups have the same."""
+    planned = [(group.gpu, group.tokens_per_second or 0.0, group.tokens_per_second_p10) for group in groups]
+    found = {one: speed_now(one[1], one[2] or one[1], steering.pace.get(one[0])) for one in set(planned)}
+    return [found[one] for one in planned]
+
+
+def _blocked(group: FleetGroup, used: Mapping[int, Sequence[MachineView]], now: datetime) -> set[int]:
+    """Slots that are held, or may not have their next machine yet. `used`: machines of the group by slot."""
     return {
         slot
         for slot, machines in used.items()
@@ -58,16 +66,22 @@ def _blocked(group: FleetGroup, past: Past, now: datetime) -> set[int]:
 
 def _free_slots(group: FleetGroup, past: Past, now: datetime, count: int) -> list[int]:
     """So many slots that may have their next machine now, those that never had one first."""
-    used, blocked = past.get(group.number, {}), _blocked(group, past, now)
+    used = past.get(group.number, {})
+    blocked = _blocked(group, used, now)
     fresh = (slot for slot in range(group.slots) if slot not in used)
     again = (slot for slot in sorted(used) if slot < group.slots and slot not in blocked)
     return list(islice(chain(fresh, again), count))
 
 
-def _kind(group: FleetGroup, steering: Steering, past: Past, now: datetime) -> Kind:
+def _kind(
+    group: FleetGroup,
+    steering: Steering,
+    speed: tuple[float, float],
+    used: Mapping[int, Sequence[MachineView]],
+    now: datetime,
+) -> Kind:
+    """What may be rented of a group. `speed`: of a machine, at the median and at the slow end."""
     place = group.places[0]
-    planned = group.tokens_per_second or 0.0
-    speed, slow = speed_now(planned, group.tokens_per_second_p10 or planned, steering.pace.get(group.gpu))
     usd = place.usd_per_hour if place.usd_per_hour is not None else group.usd_per_hour
     if group.number in steering.quotes:
         usd = steering.quotes[group.number].usd_per_hour
@@ -76,14 +90,14 @@ def _kind(group: FleetGroup, steering: Steering, past: Past, now: datetime) -> K
         key=(place.infra, group.gpu, group.purchase or ""),
         cap=group.slots,
         usd_per_hour=None if usd is None else float(usd),
-        tokens_per_second=speed,
-        tokens_per_second_p10=slow,
+        tokens_per_second=speed[0],
+        tokens_per_second_p10=speed[1],
         cold_start=group.cold_start,
         cold_start_p90=max(group.cold_start, group.cold_start_p90 or 0.0),
         gpus=group.gpus or 1.0,
         workers=group.workers,
         egress_usd_per_token=group.egress_usd_per_token,
-        may_start=group.slots - len(_blocked(group, past, now)),
+        may_start=group.slots - (len(_blocked(group, used, now)) if used else 0),
     )
 
 
@@ -152,10 +166,8 @@ def orders_of(view: FleetView, verdict: Verdict, now: datetime) -> list[Order]:
     orders = [_release(release) for release in verdict.releases]
     if verdict.asks:
         past = by_group(view.workers)
-        beginnings = tuple(groups[ask.kind].name for ask in verdict.asks)
-        taken = taken_numbers([name for name in view.taken if name.startswith(beginnings)])
         for ask in verdict.asks:
-            orders += _starts(groups[ask.kind], ask, past, taken, now)
+            orders += _starts(groups[ask.kind], ask, past, view.taken, now)
     return orders
 
 
