@@ -18,10 +18,10 @@ from launcher.steering.forecast import Money, Outlook, dollars, forecast
 from launcher.steering.level import MANY, Level, level_of, machines_wanted
 from launcher.steering.moves import end_dear, move, per_million, seconds_of_the_rest, trim
 from launcher.steering.on_demand import (
-    RESERVE_STARTS,
     must_start_at,
     net_of,
     reserve_seconds,
+    seconds_to_reserve,
     start_net,
     start_overdue,
     start_reserve,
@@ -292,11 +292,9 @@ def _next_look(current: Reconciliation, net: SafetyNet | None, money: Money) -> 
         if falling > 0:
             due = (net.margin - must_start_at(current, net)) / falling
             moments.append(_soon(current.now, due))
-            uncovered = max(0.0, net.free_rate - current.staying.spot_rate)
-            cold = max((kind.cold_start for kind in current.kinds.values() if not kind.spot), default=0.0)
-            early = (net.margin - RESERVE_STARTS * cold * uncovered) / falling
-            if early > 0:
-                moments.append(_soon(current.now, early))
+        early = seconds_to_reserve(current, net)
+        if early is not None:
+            moments.append(_soon(current.now, early))
     burn = burn_until_next_look(current)
     if money.left is not None and burn > 0:
         # Half of the way to the budget: prices may rise meanwhile.

@@ -79,13 +79,31 @@ def reserve_seconds(current: Reconciliation, net: SafetyNet | None) -> float:
 
 
 def start_reserve(current: Reconciliation, net: SafetyNet, rules: BudgetRules, money: Money) -> int:
-    """Start on-demand machines a few cold starts early, for those that no spot machine covers; return how many."""
-    covered = current.staying.spot_rate + current.asked_rate(spot=True)
-    early = RESERVE_STARTS * _cold(current) * (net.free_rate - covered)
-    if not rules.net or not rules.reserve or net.free_rate <= covered or net.margin > early:
+    """Start on-demand machines a few cold starts early, for those that no spot machine covers; return how many.
+
+    As few as leave each of the others its reserve: while spot stays away, more start as the margin falls.
+    """
+    covered = current.staying.spot_rate + current.asked_rate(spot=True) + may_stay_uncovered(current, net)
+    if not rules.net or not rules.reserve or net.free_rate <= covered:
         return 0
     hand = duration(max(0.0, net.margin_seconds or 0.0))
     return _start(current, net, covered, f"no spot for these, and {hand} of slack are left", money)
+
+
+def seconds_to_reserve(current: Reconciliation, net: SafetyNet) -> float | None:
+    """Seconds until the next machine starts early, if spot stays as it is; None: none does by time alone."""
+    asked = ((current.kinds[number], count) for number, count in current.asks.items())
+    free = net.free_rate - sum(kind.tokens_per_second_p10 * n for kind, n in asked if not kind.spot)
+    falling = free - current.staying.working_spot_rate
+    uncovered = max(0.0, free - current.staying.spot_rate)
+    seconds = (net.margin - RESERVE_STARTS * _cold(current) * uncovered) / falling if falling > 0 else 0.0
+    return seconds if seconds > 0 else None
+
+
+def may_stay_uncovered(current: Reconciliation, net: SafetyNet) -> float:
+    """Tokens a second of on-demand machines for each of which the reserve of cold starts is in hand."""
+    reserve = RESERVE_STARTS * _cold(current)
+    return max(0.0, net.margin) / reserve if reserve else net.free_rate
 
 
 def start_overdue(current: Reconciliation, level: Level, money: Money) -> int:

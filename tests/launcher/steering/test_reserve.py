@@ -1,0 +1,51 @@
+"""The reserve of the safety net: machines on demand that start early for what no spot machine covers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from launcher.steering.decide import Verdict, decide
+from launcher.steering.on_demand import RESERVE_STARTS
+from launcher.steering.situation import Belief, Limits, Machine
+from tests.launcher.steering.situations import EAST, NOON, ON_DEMAND, situation, working
+
+HELD = 16  # machines that may be held
+RESERVE = RESERVE_STARTS * ON_DEMAND.cold_start  # seconds, of each machine that nothing covers
+DRY = Belief(up=False, seen=NOON, hours_down=2.0, refusals=4, refused=NOON)
+# An answer, a slow start, its place in the queue of launches, and the last shard, of a machine on demand.
+WAIT = 120 + ON_DEMAND.cold_start_p90 + HELD / 2 + 60
+
+
+def look(reserves: float, machines: Sequence[Machine] = ()) -> Verdict:
+    """A look at which no place has spot. `reserves`: how many times its reserve the whole fleet has in hand."""
+    hours = 6.0
+    rate = HELD * ON_DEMAND.tokens_per_second_p10
+    tokens = rate * (hours * 3_600 - WAIT - reserves * RESERVE)
+    kinds = [replace(EAST, cap=HELD), ON_DEMAND]
+    limits = Limits(machines=HELD)
+    return decide(
+        situation(machines, hours=hours, kinds=kinds, tokens=tokens, limits=limits, beliefs={EAST.key: DRY})
+    )
+
+
+def started(verdict: Verdict) -> int:
+    return sum(ask.count for ask in verdict.asks if ask.kind == ON_DEMAND.number)
+
+
+@pytest.mark.parametrize(("reserves", "count"), [(1.1, 0), (0.9, 2), (0.5, 8), (0.25, 12)])
+def test_as_few_start_as_leave_each_of_the_others_its_reserve(reserves: float, count: int) -> None:
+    assert started(look(reserves)) == count
+
+
+def test_machines_that_a_spot_machine_covers_need_none() -> None:
+    assert started(look(0.9, working(EAST, 4))) == 0
+    assert started(look(0.5, working(EAST, 4))) > 0
+
+
+def test_the_next_look_is_when_another_one_is_to_start() -> None:
+    """The 14 that wait have little more than their reserve in hand, and lose it second by second."""
+    first = look(0.9)
+    assert first.course.next_look is not None
+    assert first.course.next_look - NOON <= timedelta(minutes=3)
