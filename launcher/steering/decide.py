@@ -90,9 +90,9 @@ def _give_up_refused(current: Reconciliation) -> None:
     """End asks that their place has refused, unless on demand is asked for and there is no other such place."""
     others = [kind for kind in current.kinds.values() if not kind.spot and current.may_ask(kind)]
     refused = list[str]()
-    for machine in current.machines:
+    for machine in current.staying.asked:
         kind = current.kinds.get(machine.kind)
-        if kind is None or machine.phase != MachinePhase.ASKED:
+        if kind is None:
             continue
         refusal = current.belief(kind).refused
         asked = current.now - timedelta(seconds=machine.seconds)
@@ -166,6 +166,8 @@ def _ask(current: Reconciliation, level: Level, money: Money) -> None:
     at_once = LAUNCHING_SECONDS * current.steering.launches_per_second
     launches = max(LAUNCHES_AT_ONCE, int(min(MANY, at_once))) - len(current.staying.asked)
     hanging = len(current.staying.hanging)
+    if wanted + hanging <= current.room.total or launches <= current.asks.total():
+        return  # for no place at all
     for source in level.sources:
         kind = source.kind
         if not level.is_worth(source) or not current.may_ask(kind):

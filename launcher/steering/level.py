@@ -7,7 +7,6 @@ from math import inf, sqrt
 from launcher.steering.reconciliation import Reconciliation
 from launcher.steering.situation import ONLY_ON_DEMAND, Kind
 from launcher.steering.supply import (
-    NOTHING,
     SECONDS_PER_HOUR,
     Source,
     Supply,
@@ -91,9 +90,10 @@ def level_of(
     found = supplies(sources, most, weighed)
     price = shadow_price(
         sources,
-        [supply.within(1 - reserve / weighed) if weighed > reserve else NOTHING for supply in found],
+        found,
         tokens,
         cheapest if seconds_left is not None else None,
+        share=max(0.0, 1 - reserve / weighed) if weighed > 0 else 0.0,
     )
     if price is not None and ceiling is not None:
         # A run that cannot be paid for goes on as cheaply as it can. A budget is held to machines: egress comes on top.

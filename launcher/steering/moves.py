@@ -59,7 +59,8 @@ def trim(current: Reconciliation, net: SafetyNet | None, rules: BudgetRules) -> 
 
 def end_dear(current: Reconciliation, level: Level, net: SafetyNet | None, rules: BudgetRules) -> None:
     """End machines whose token costs more than the level, while the deadline is safe without them."""
-    if level.price is None:
+    prices = [current.staying.price(number) for number in current.room.held]
+    if level.price is None or max(prices, default=0.0) <= END_FACTOR * level.price:
         return
     for machine in current.staying.dearest_first:
         price = current.staying.price(machine.kind)

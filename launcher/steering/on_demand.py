@@ -40,7 +40,7 @@ def net_of(current: Reconciliation) -> SafetyNet | None:
 
 def _free(current: Reconciliation, rented: Sequence[Kind]) -> list[tuple[Kind, int]]:
     """On-demand machines that may still be asked for, the cheapest a token first, once spot machines make room."""
-    room = current.room.without(m.kind for m in current.staying.spot)
+    room = current.room.without([m.kind for m in current.staying.spot])
     found = list[tuple[Kind, int]]()
     open_kinds = [kind for kind in rented if current.may_ask(kind)] or rented
     for kind in sorted(open_kinds, key=lambda kind: (usd_per_token(kind), kind.number)):

@@ -1,5 +1,6 @@
 """How many more machines of a kind may be held: caps of kinds, limits of the run, quotas of the account. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import floor
@@ -18,8 +19,7 @@ class Room:
     @classmethod
     def after(cls, limits: Limits, kinds: Iterable[Kind], machines: Iterable[Machine]) -> "Room":
         room = cls(limits, {kind.number: kind for kind in kinds})
-        for machine in machines:
-            room.add(machine.kind, 1)
+        room.held.update(Counter([machine.kind for machine in machines]))
         return room
 
     def add(self, number: int, count: int) -> None:
@@ -28,8 +28,8 @@ class Room:
     def without(self, kinds: Iterable[int]) -> "Room":
         """The room once a machine of each of these kinds is gone."""
         room = Room(self.limits, self.kinds, dict(self.held))
-        for number in kinds:
-            room.add(number, -1)
+        for number, count in Counter(kinds).items():
+            room.add(number, -count)
         return room
 
     @property

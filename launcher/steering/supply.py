@@ -103,13 +103,6 @@ class Supply:
     spread: float
     machines: float
 
-    def within(self, share: float) -> "Supply":
-        """What it does in this share of the time."""
-        return Supply(self.tokens * share, self.spread * share, self.machines)
-
-
-NOTHING = Supply(0.0, 0.0, 0.0)
-
 
 def supplies(
     sources: Sequence[Source], machines: int, seconds_left: float, *, worse: bool = False
@@ -161,12 +154,17 @@ def _with_place(chances: Mapping[int, float], up: float, count: int, most: int) 
 
 
 def shadow_price(
-    sources: Sequence[Source], found: Sequence[Supply], tokens: float, on_demand: float | None
+    sources: Sequence[Source],
+    found: Sequence[Supply],
+    tokens: float,
+    on_demand: float | None,
+    *,
+    share: float = 1.0,
 ) -> float | None:
     """The price of the source that will do the last token: between the cheapest place's and the price on demand.
 
     `sources` are in the order of their dollars a token, `found` is their supply. Without on-demand machines the last
-    source is the dearest place. None: there is no source at all.
+    source is the dearest place. `share`: of the time of the supply, that counts. None: there is no source at all.
     """
     prices = [source.usd_per_token for source in sources]
     if on_demand is not None:
@@ -176,17 +174,18 @@ def shadow_price(
     level, short = prices[0], 1.0
     for supply, price, dearer in zip(found, prices, prices[1:], strict=False):
         short = min(
-            short, chance_short(tokens, supply)
+            short, chance_short(tokens, supply, share)
         )  # more places never make it likelier that tokens are left
         level += (dearer - price) * short
     return level
 
 
-def chance_short(tokens: float, supply: Supply) -> float:
-    """The chance that a supply does not do the tokens."""
-    if supply.spread <= 0:
-        return float(tokens > supply.tokens)
-    return normal_cdf((tokens - supply.tokens) / supply.spread)
+def chance_short(tokens: float, supply: Supply, share: float = 1.0) -> float:
+    """The chance that a supply does not do the tokens in this share of its time."""
+    expected, spread = supply.tokens * share, supply.spread * share
+    if spread <= 0:
+        return float(tokens > expected)
+    return normal_cdf((tokens - expected) / spread)
 
 
 def normal_cdf(x: float) -> float:

@@ -142,7 +142,8 @@ def lost_machines(view: FleetView, now: datetime) -> list[Order]:
     orders: list[Order] = [End(worker.name, HAD_NONE) for worker in refused_machines(view, now)]
     refused = {order.name for order in orders if isinstance(order, End)}
     given_up = groups_given_up(view)
-    for worker in view.workers:
+    lost = (Phase.FAILING, Phase.RECOVERING)
+    for worker in view.workers if given_up else [w for w in view.workers if w.phase in lost]:
         if worker.state not in ALIVE or worker.name in refused:
             continue
         if worker.group in given_up and worker.phase != Phase.ENDING:
