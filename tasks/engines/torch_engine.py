@@ -27,6 +27,10 @@ from tasks.models.tokenizing.tokenizer import PieceTokenizer
 
 CPU_BATCH_TOKENS = 2_048  # padded tokens a batch; 1,024 to 8,192 were as fast within the noise of two cores
 GPU_BATCH_TOKENS = 16_384  # fills a GPU with little padding; not tuned on a GPU yet
+PADDED_TOKENS = 9  # of the pieces that show whether padding changes vectors
+SAME_STATES = (
+    1 - 1e-6
+)  # cosine: what is masked has no part in a sum, so the same numbers are added in the same order
 PROBE_TOKENS = 3  # of the pieces that show whether the first token sees the last
 
 
@@ -70,6 +74,7 @@ class TorchEncoder:
         self.needs_mask = not type(self.model).__module__.startswith("transformers.")
         self.vocabulary = _vocabulary(model, self.model)
         states = self._probe(model)
+        self.pads = self._padding_is_ignored()
         width = int(states.shape[2]) * len(self.pooling.modes)
         self.layers = load_layers(model, width).to(self.device)
         full = self.layers(torch.zeros(1, width, device=self.device)).shape[1]
@@ -79,7 +84,7 @@ class TorchEncoder:
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         out = np.full((len(ids), self.dimensions), np.nan, np.float32)  # a piece of no tokens has no vector
         full = [place for place, piece in enumerate(ids) if len(piece)]
-        for batch in batches([len(ids[place]) for place in full], self.budget):
+        for batch in batches([len(ids[place]) for place in full], self.budget, padding=self.pads):
             places = [full[n] for n in batch]
             out[places] = self._batch([ids[place] for place in places])
         return out
@@ -152,6 +157,25 @@ class TorchEncoder:
                 hint="install transformers 5.2 or newer",
             )
         return states
+
+    @torch.inference_mode()
+    def _padding_is_ignored(self) -> bool:
+        """Whether the states of a piece stay what they are when the tokens of its padding change.
+
+        Not where tokens are mixed by convolution, by pooling or by a Fourier transform (ConvBERT, Funnel, FNet): vectors
+        of such a model would depend on which pieces go through it together.
+        """
+        width = min(PADDED_TOKENS, self.positions or PADDED_TOKENS)
+        other = min(2, self.vocabulary - 1)
+        for own in range(width // 2, width):  # several, since pooling takes tokens in pairs
+            ids, mask = torch.ones(3, width, dtype=torch.long), torch.ones(3, width, dtype=torch.long)
+            ids[1, own:], mask[:2, own:] = other, 0
+            given: Any = self.model(input_ids=ids.to(self.device), attention_mask=mask.to(self.device))
+            states = given.get("last_hidden_state") if hasattr(given, "get") else given[0]
+            first, second = states[:2, :own].float().flatten(1)
+            if torch.nn.functional.cosine_similarity(first, second, dim=0) < SAME_STATES:
+                return False
+        return True
 
 
 def _last_position(model: ModelDescription) -> int | None:

@@ -40,8 +40,8 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
     card = read_card(files, modules.folder)
     settings = tokenizer_settings(files, modules.folder, card)
     architectures = _words(config.get("architectures"))
-    truncate = files.json("config_sentence_transformers.json").get("truncate_dim")
-    similarity = files.json("config_sentence_transformers.json").get("similarity_fn_name")
+    whole = files.json("config_sentence_transformers.json")
+    truncate, similarity = whole.get("truncate_dim"), whole.get("similarity_fn_name")
     model_type = config.get("model_type")
     hidden = next((config[key] for key in WIDTHS if type(config.get(key)) is int), None)
     return ModelDescription(
@@ -66,9 +66,13 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
         causal=_switch(config, "is_causal"),
         bidirectional=_switch(config, "use_bidirectional_attention"),
         quantization=_quantization(config),
-        unsupported=(*modules.unsupported, *_foreign_inputs(config), *check_texts_are_plain(
-            files, modules.folder, card, settings
-        )),
+        unsupported=(
+            *modules.unsupported,
+            *_foreign_inputs(config),
+            *_no_sizes("config_sentence_transformers.json", truncate_dim=truncate),
+            *_no_sizes(card.name, max_seq_length=card.found.get("max_seq_length")),
+            *check_texts_are_plain(files, modules.folder, card, settings),
+        ),
     )  # fmt: skip
 
 
@@ -130,6 +134,18 @@ def _base_config(base: str) -> dict[str, Any]:
             return config
         base = adapter.base
     raise BadModel(f"{base} is an adapter on an adapter, and so on", hint="merge them into one model")
+
+
+def _no_sizes(file: str, **values: Any) -> list[Finding]:
+    """What is said as a size, and is none: sentence-transformers would slice by it, whatever it is."""
+    return [
+        Finding(
+            f"{file} says {name}: {value!r}, which is no size",
+            f"write a whole number above 0, or leave {name} out",
+        )
+        for name, value in values.items()
+        if value is not None and not (type(value) is int and value > 0)
+    ]
 
 
 def _foreign_inputs(config: Mapping[str, Any]) -> list[Finding]:

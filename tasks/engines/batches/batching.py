@@ -10,20 +10,22 @@ from collections.abc import Iterator, Sequence
 MAX_PADDING_SHARE = 1 / 40
 
 
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+def batches(lengths: Sequence[int], budget: int, *, padding: bool = True) -> Iterator[list[int]]:
     """Batches of indices of pieces, longest first, each within `budget` padded tokens (a longer piece is a batch alone).
 
-    Longest first, so that too large a budget fails on the first batch and not after an hour.
+    Longest first, so that too large a budget fails on the first batch and not after an hour. Without `padding` the pieces
+    of a batch are of one length.
     """
+    most = budget * MAX_PADDING_SHARE if padding else 0
     batch: list[int] = []
-    padding = 0
+    padded = 0
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         if batch:
             longest = lengths[batch[0]]
-            padding += longest - lengths[index]
-            if longest * (len(batch) + 1) > budget or padding > budget * MAX_PADDING_SHARE:
+            padded += longest - lengths[index]
+            if longest * (len(batch) + 1) > budget or padded > most:
                 yield batch
-                batch, padding = [], 0
+                batch, padded = [], 0
         batch.append(index)
     if batch:
         yield batch

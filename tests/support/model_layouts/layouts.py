@@ -223,6 +223,32 @@ def deberta(folder: Path) -> None:
     sentence_transformer(folder)
 
 
+def _mixed(name: str, what: str, **settings: Any) -> None:
+    """A model that mixes tokens otherwise than by attention, so that padding would change its vectors."""
+
+    def build(folder: Path) -> None:
+        size = tokenizers.wordpiece(folder)
+        save(folder, name, vocab_size=size, **settings)
+        sentence_transformer(folder)
+
+    build.__name__ = name.removesuffix("Model").lower()
+    layout(f"{what}: padding changes its vectors, so none is used")(build)
+
+
+_mixed("ConvBertModel", "ConvBERT", embedding_size=64, **SHAPE)
+_mixed(
+    "FunnelModel",
+    "Funnel",
+    block_sizes=[1, 1],
+    num_decoder_layers=1,
+    d_model=64,
+    n_head=2,
+    d_head=32,
+    d_inner=128,
+)
+_mixed("FNetModel", "FNet", hidden_size=64, intermediate_size=128, num_hidden_layers=2, initializer_range=0.1)
+
+
 @layout("ModernBERT (modernbert-embed, gte-modernbert)")
 def modernbert(folder: Path) -> None:
     names = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
@@ -489,6 +515,12 @@ def truncate_dim(folder: Path) -> None:
     bert(folder)
     sentence_transformer(folder)
     folders.config_sentence_transformers(folder, truncate_dim=24)
+
+
+@layout("`truncate_dim: 0`, which is no number of dimensions")
+def truncate_zero(folder: Path) -> None:
+    truncate_dim(folder)
+    folders.config_sentence_transformers(folder, truncate_dim=0)
 
 
 @layout("modules.json without a pooling's settings")
@@ -900,3 +932,9 @@ def slow_tokenizer(folder: Path) -> None:
     words = sorted(vocabulary, key=lambda word: vocabulary[word])
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     (folder / "tokenizer.json").unlink()
+
+
+@layout('a limit that is a text (`max_seq_length: "64"`)')
+def limit_as_text(folder: Path) -> None:
+    bert(folder)
+    sentence_transformer(folder, limit={"max_seq_length": "64"})
