@@ -19,6 +19,7 @@ ids: the text of a document's id, in one form whatever its type.
 compression: the plain bytes of compressed files.
 endings: the format and the compression that the end of a name says.
 beginning: reads in parts, and the first bytes of a stream.
+marks: what a file is by its first bytes, where its name says another format.
 damage: what a damaged place loses, told from a store that fails.
 wide_encoding: notices UTF-16 and UTF-32 that are read as UTF-8.
 """

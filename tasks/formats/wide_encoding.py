@@ -8,12 +8,12 @@ MARKS = (  # as bytes; UTF-32 first, because its mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-# Where the first four bytes are zero, in text that begins with ASCII.
+# Where the first four bytes are zero, in text without a mark that begins with ASCII: then the order is part of the name.
 ZEROS = {
-    (False, True, True, True): "UTF-32",
-    (True, True, True, False): "UTF-32",
-    (False, True, False, True): "UTF-16",
-    (True, False, True, False): "UTF-16",
+    (False, True, True, True): "UTF-32LE",
+    (True, True, True, False): "UTF-32BE",
+    (False, True, False, True): "UTF-16LE",
+    (True, False, True, False): "UTF-16BE",
 }
 
 
@@ -23,7 +23,10 @@ def wide_encoding(text: str) -> str | None:
 
 
 def wide_encoding_of(body: bytes) -> str | None:
-    """The encoding of a file by its first bytes: by its mark, or by its zeros. None: it is neither UTF-16 nor UTF-32."""
+    """The encoding of a file by its first bytes, as iconv and Python call it: by its mark, or by its zeros.
+
+    None: it is neither UTF-16 nor UTF-32.
+    """
     if len(body) < 4:
         return None
     for mark, name in MARKS:

@@ -112,6 +112,11 @@ def _refuse_empty(listing: Listing, place: str) -> None:
             f"no input matches {place}{left_out}",
             hint="[ and ] stand for one of the characters between them; write [[] for a [ of a name",
         )
+    if "{" in place and "}" in place and not listing.files:
+        raise Problem(
+            f"no input at {place}{left_out}",
+            hint="{ and } stand for themselves; a glob has *, **, ? and [ ] alone: name a folder, or a pattern for all",
+        )
     raise Problem(
         f"no input at {place}{left_out}",
         hint=f"files that are read end in {', '.join(KIND_OF_ENDING)}, all but Parquet also with "
@@ -140,11 +145,15 @@ def _list_disk(given: Path, base: Path, kind: Kind | None, tally: Tally) -> tupl
 
 
 def _no_corpus(place: Path) -> Problem:
-    """The error for a path of this machine that is not there, with the name beside it that is nearest."""
-    known = place.parent.is_dir() and os.access(place.parent, os.R_OK)
-    near = get_close_matches(place.name, [one.name for one in place.parent.iterdir()], n=1) if known else []
+    """The error for a path of this machine that is not there, with the nearest name beside its first part that is not."""
+    first = place
+    while not first.parent.exists():
+        first = first.parent
+    known = first.parent.is_dir() and os.access(first.parent, os.R_OK)
+    names = {one.name.casefold(): one.name for one in first.parent.iterdir()} if known else {}
+    near = get_close_matches(first.name.casefold(), list(names), n=1)
     hint = "set corpus.path to a file, a folder or a glob"
-    return Problem(f"no corpus at {place}", hint=f"{hint}; did you mean {near[0]}?" if near else hint)
+    return Problem(f"no corpus at {place}", hint=f"{hint}; did you mean {names[near[0]]}?" if near else hint)
 
 
 def fixed_folder(given: Path, base: Path) -> Path:

@@ -16,11 +16,14 @@ from launcher.corpus.samples.missing_column import missing_column
 from launcher.errors import Problem
 from launcher.format import plural
 from tasks.formats.arrow.arrow_rows import ArrowBatches
+from tasks.formats.beginning import read_up_to
 from tasks.formats.compression import decompressed
 from tasks.formats.csv.tables import BadTableError, Dialect, dialect_of, open_table
 from tasks.formats.damage import UnreadableFileError
+from tasks.formats.endings import compression_of
 from tasks.formats.fields import partition_values
 from tasks.formats.json.json_values import is_array
+from tasks.formats.marks import KINDS, MARK_BYTES, PACKED_WITH, PACKINGS, other_format
 from tasks.formats.read import open_slice
 from tasks.formats.rows import Columns, repeated
 from tasks.formats.wide_encoding import wide_encoding_of
@@ -33,23 +36,6 @@ LONG_HEADER_BYTES = (
 )  # fetched where a header is longer; a longer line is left to sampling
 # Files of a stratum, evenly spread: each is a request. Workers set aside what is wrong in others.
 MAX_CHECKED = 1_000
-MARK_BYTES = 16  # as stored, in which a file shows its format
-RENAME = "end its name in {}, so that it is decompressed"
-# How files of other formats begin.
-MARKS = {
-    b"\x1f\x8b": ("compressed with gzip", RENAME.format(".gz")),
-    b"\x28\xb5\x2f\xfd": ("compressed with zstd", RENAME.format(".zst")),
-    b"BZh": ("compressed with bzip2", RENAME.format(".bz2")),
-    b"\xfd7zXZ\0": ("compressed with xz", RENAME.format(".xz")),
-    b"PAR1": ("Parquet", "set corpus.format to parquet"),
-    b"ARROW1": ("Arrow", "set corpus.format to arrow"),
-    b"PK\x03\x04": ("a ZIP archive", "unpack it, or move it out of the corpus"),
-    b"SQLite format 3\0": (
-        "a SQLite database",
-        "export the table, as by sqlite3 FILE -json 'select * from NAME', and set corpus.format to json",
-    ),
-    b"%PDF-": ("a PDF", "extract its text, or move it out of the corpus"),
-}
 OTHER_DELIMITERS = ";\t|"
 
 
@@ -85,17 +71,41 @@ def _check_arrow(store: Store, file: CorpusFile, columns: Columns) -> None:
         with open_slice(store, slice_of(file)) as stored, decompressed(stored, file.path) as stream:
             schema = ArrowBatches(stream).schema
     except UnreadableFileError as error:
-        raise Problem(f"cannot read {file.path}: {error}", hint="move the file away, or repair it") from error
+        raise unreadable(store, file, error) from error
     check_schema(schema, file.path, columns)
+
+
+def unreadable(store: Store, file: CorpusFile, error: Exception, shown: str | None = None) -> Problem:
+    """The error for a file that cannot be read as its format says: what it is instead, where its first bytes show it."""
+    with open_slice(store, slice_of(file, 0, BEGINNING_BYTES)) as stored:
+        found = None if file.compressed else other_format(stored.read(MARK_BYTES))
+    if found and KINDS.get(found[0]) != file.kind:
+        return Problem(
+            f"{file.path} is {found[0]}, not {file.kind} as its name or the job says", hint=found[1]
+        )
+    return Problem(f"cannot read {shown or file.path}: {error}", hint="move the file away, or repair it")
 
 
 def _check_format(store: Store, file: CorpusFile, *, whole: bool) -> None:
     """Check that the file is not of another format, by the marks with which other formats begin."""
     with open_slice(store, slice_of(file, 0, BEGINNING_BYTES)) as stored:
         first = stored.read(MARK_BYTES)
-    for mark, (what, hint) in MARKS.items():
-        if first.startswith(mark) and not file.compressed:
-            raise Problem(f"{file.path} is {what}, not {file.kind} as its name or the job says", hint=hint)
+    packing = compression_of(file.path) if file.compressed else None
+    if packing and not first.startswith(PACKINGS[packing]):
+        what, hint = other_format(first) or ("not compressed", f"take {packing} from its name")
+        raise Problem(f"{file.path} is {what}, and no {PACKED_WITH[packing]} as its name says", hint=hint)
+    if packing:
+        with (
+            open_slice(store, slice_of(file, 0, BEGINNING_BYTES)) as stored,
+            decompressed(stored, file.path) as stream,
+        ):
+            first = read_up_to(stream, MARK_BYTES)
+    if (found := other_format(first)) and KINDS.get(found[0]) != file.kind:
+        inside = " inside" if packing else ""
+        raise Problem(
+            f"{file.path} is {found[0]}{inside}, not {file.kind} as its name or the job says",
+            hint="unpack it once, or name it by what is inside" if packing else found[1],
+        )
     if file.kind == "jsonl" and not (file.compressed or whole) and is_array(first):
         raise Problem(
             f"{file.path} is one array of records, not a record a line",

@@ -30,9 +30,17 @@ def check_schema(schema: pa.Schema, file: str, columns: Columns) -> None:
                 hint="rename all but one of them, or name another column in the job file",
             )
     path = column_path(schema, columns.text)
-    if path and columns.join is None and _is_list(type_of(schema, path)):
+    kind = type_of(schema, path) if path else None
+    if kind is None or not _is_list(kind):
+        return
+    if not _is_string(kind.value_type):
         raise Problem(
-            f"{file}: the texts in {columns.text!r} are lists ({type_of(schema, path)})",
+            f"{file}: the texts in {columns.text!r} are lists ({kind})",
+            hint="write a column of strings, and name it: of lists, only those of strings can be joined",
+        )
+    if columns.join is None:
+        raise Problem(
+            f"{file}: the texts in {columns.text!r} are lists ({kind})",
             hint='set corpus.join to what stands between their strings, such as "\\n", or name another column',
         )
 
@@ -49,3 +57,10 @@ def _names_in(schema: pa.Schema) -> list[str]:
 
 def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_string(kind.value_type)
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    return any(test(kind) for test in tests)

@@ -29,7 +29,7 @@ def missing_column(file: str, name: str, there: Sequence[str], columns: Columns)
     shown = ", ".join(map(repr, there[:MAX_NAMES_SHOWN]))
     key = job_key(name, columns)
     return Problem(
-        f"{file} has no column {name!r}; it has {shown}{more}",
+        f"{file} has no column {name!r}; it has {shown or 'no columns'}{more}",
         hint=missing_column_hint(key, name, there),
     )
 

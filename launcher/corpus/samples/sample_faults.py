@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from launcher.corpus.samples.missing_column import WHAT_IT_IS, WITHOUT_ID, job_key, missing_column_hint
 from launcher.errors import Problem
 from launcher.format import plural
+from tasks.formats.json.json_lines import LIST_OF_RECORDS
+from tasks.formats.json.lines import ONLY_RETURNS
 from tasks.formats.rows import BadRow, Columns, ReadRow
 from tasks.printable import plain
 from tasks.protocol.shard import Kind
@@ -27,6 +29,7 @@ ENCODING_HINT = "convert the file to UTF-8, as by iconv -f latin1 -t UTF-8"
 CSV_ENCODING_HINT = "set corpus.csv.encoding, such as latin-1, cp1252 or utf-16"
 # What to try, by words of the reason; the first that are in it.
 _HINTS = {
+    ONLY_RETURNS: "convert it, as by tr '\\r' '\\n'",
     "UTF-": ENCODING_HINT,
     "bytes that are no text": "write the ids as text: a UUID in its usual form, a hash in hexadecimal digits",
     NO_ID: f"set corpus.id to {WHAT_IT_IS['corpus.id']}{WITHOUT_ID}",
@@ -135,6 +138,8 @@ class SampleFaults:
         """What to try about a bad row."""
         if bad.damage:
             return "repair the file, or move it away"
+        if LIST_OF_RECORDS in bad.reason:
+            return "take the records out of the list, as by jq -c '.KEY[]'"
         if bad.lacks is not None and f"{bad.lacks!r} is" in bad.reason:
             return missing_column_hint(job_key(bad.lacks, self.columns), bad.lacks, bad.has)
         for words, hint in _HINTS.items():

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from launcher.corpus.files.corpus_file import CorpusFile
 from launcher.corpus.files.listing import Listing
-from launcher.corpus.samples.beginnings import check_beginnings
+from launcher.corpus.samples.beginnings import check_beginnings, unreadable
 from launcher.corpus.samples.block_positions import map_concurrently, open_blocks, slice_of
 from launcher.corpus.samples.columns import check_schema
 from launcher.corpus.samples.kept_columns import KeptColumns
@@ -230,9 +230,7 @@ def read_footer(listing: Listing, store: Store, file: CorpusFile, columns: Colum
             hint="write it again without encryption, or move it away",
         ) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise Problem(
-            f"cannot read {listing.location(file)}: {error}", hint="move the file away, or repair it"
-        ) from error
+        raise unreadable(store, file, error, listing.location(file)) from error
     check_schema(schema, file.path, columns)
     return ParquetFooter(tuple(group.rows for group in groups), size)
 

@@ -18,6 +18,7 @@ memory. What cannot be counted so (a damaged file, another format) is unknown, w
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 import bz2
 import gzip
+import io
 import json
 import lzma
 import tarfile
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -45,6 +46,9 @@ from tasks.formats.parquet.parquet_reader import FOOTER_SPAN
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import WHOLE_FILES, Kind, Slice
 from tasks.stores.base import Store
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 BLOCK_BYTES = 2**20
 BEGINNING_BYTES = 2**12
@@ -106,11 +110,57 @@ def _plain(stream: BinaryIO, name: str) -> BinaryIO:
     if packing == ".bz2":
         return cast("BinaryIO", bz2.BZ2File(stream))
     if packing == ".xz":
-        return cast("BinaryIO", lzma.LZMAFile(stream))
+        return cast("BinaryIO", io.BufferedReader(_XzStreams(stream)))
     if packing == ".zst":
         options = {zstd().DecompressionParameter.window_log_max: 31}
         return cast("BinaryIO", zstd().ZstdFile(stream, options=options))
     return stream
+
+
+class _XzStreams(io.RawIOBase):
+    """The plain bytes of all streams of an .xz file, with the zeros that may pad each: `lzma.LZMAFile` ends at those."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._unpacker: lzma.LZMADecompressor | None = None
+        self._stored = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go back to the beginning: nobody asks for more."""
+        if offset or whence != io.SEEK_SET:
+            raise io.UnsupportedOperation("only the beginning can be found")
+        self._unpacker, self._stored = None, b""
+        return self._stream.seek(0)
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        out = memoryview(buffer).cast("B")
+        while True:
+            if self._unpacker is None:
+                self._stored = self._stored.lstrip(b"\0") or self._stream.read(BLOCK_BYTES).lstrip(b"\0")
+                if not self._stored:
+                    if not self._stream.read(1):
+                        return 0
+                    self._stream.seek(-1, io.SEEK_CUR)
+                    continue
+                self._unpacker = lzma.LZMADecompressor()
+            if self._unpacker.needs_input and not self._stored:
+                self._stored = self._stream.read(BLOCK_BYTES)
+                if not self._stored:
+                    raise EOFError("it ends in the middle of compressed data")
+            part = self._unpacker.decompress(self._stored, len(out))
+            self._stored = b""
+            if self._unpacker.eof:
+                self._stored, self._unpacker = self._unpacker.unused_data, None
+            if part:
+                out[: len(part)] = part
+                return len(part)
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -176,7 +226,8 @@ def _samples(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
         for member in archive:
             folder, _, name = member.name.rpartition("/")
             stem, dot, _ = name.partition(".")
-            if not member.isfile() or not dot or not stem or name.startswith((".", "__")):
+            kept = member.isfile() or member.islnk() or member.issym()
+            if not kept or not dot or not stem or name.startswith((".", "__")):
                 continue
             count += (folder, stem) != last
             last = (folder, stem)

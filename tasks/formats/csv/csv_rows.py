@@ -38,7 +38,7 @@ def csv_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadR
                 yield BadRow(piece.path, position, f"line {line}: {found.reason}")
                 position += 1
     except BadTableError as error:
-        yield BadRow(piece.path, position, str(error))
+        yield BadRow(piece.path, position, str(error), more=True)  # no row of the table can be read
     except (OSError, UnicodeError) as error:
         yield lost_rows(piece.path, position, error)
     finally:

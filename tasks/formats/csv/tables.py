@@ -278,13 +278,21 @@ def open_table(stream: TextIO, dialect: Dialect, limit: int) -> TableRecords:
     if isinstance(first, Fault):
         raise BadTableError(f"the header cannot be read: line {first.line}: {first.reason}")
     names = tuple(first.fields) if first else ()
-    return TableRecords(names, _whole(found, len(names)))
+    return TableRecords(names, _without_header(_whole(found, len(names)), names))
 
 
 def _in_this_encoding(lines: TableLines, dialect: Dialect) -> Iterator[str | OverLong]:
     """The lines, unless the first one shows another encoding."""
     found = iter(lines)
-    first = next(found, None)
+    try:
+        first = next(found, None)
+    except UnicodeError as error:
+        if "BOM" not in str(error):
+            raise
+        raise BadTableError(
+            f"the file has no mark that says its byte order; set corpus.csv.encoding to {dialect.encoding}-le, or to"
+            f" {dialect.encoding}-be"
+        ) from error
     if first is None:
         return
     wide = wide_encoding(lines.beginning) if dialect.encoding == DEFAULT_ENCODING else None
@@ -304,5 +312,17 @@ def _whole(found: Iterable[Record | Fault], columns: int) -> Iterator[Record | F
                 item.line,
                 f"{count} field{'s' * (count != 1)}, and the table has {columns} columns",
             )
+        else:
+            yield item
+
+
+def _without_header(found: Iterable[Record | Fault], names: tuple[str, ...]) -> Iterator[Record | Fault]:
+    """Replace the header where it comes again, as between tables that were put one behind the other, by a fault.
+
+    A table of one column may have its name as a text.
+    """
+    for item in found:
+        if isinstance(item, Record) and len(names) > 1 and tuple(item.fields) == names:
+            yield Fault(item.line, item.line, "the header comes again")
         else:
             yield item

@@ -11,6 +11,7 @@ from tasks.formats.documents.file_text import MAX_FILE_BYTES, FileText, NoTextEr
 from tasks.formats.documents.plain_text import title_of_text
 from tasks.formats.documents.reader_process import READER
 from tasks.formats.documents.readers import check_readable
+from tasks.formats.marks import pointer_of
 from tasks.formats.rows import BadRow, Columns, ReadRow, row_of
 from tasks.formats.wide_encoding import wide_encoding_of
 from tasks.protocol.shard import Slice
@@ -39,6 +40,8 @@ def document_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[
 
 
 def _text_of(piece: Slice, body: bytes) -> FileText:
+    if what := pointer_of(body):
+        raise NoTextError(f"{what}, not the file itself")
     if piece.kind != "document":
         check_readable({piece.kind})
         if not body:

@@ -1,6 +1,7 @@
 """The row of a record that is written as JSON: a line of JSON Lines, or a value of a JSON file."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from tasks.formats.rows import BadRow, Columns, ReadRow, row_of
 
 MAX_NAMES_SHOWN = 12  # keys of a record in a message, each with at most MAX_NAME_SHOWN characters
 MAX_NAME_SHOWN = 40
+LIST_OF_RECORDS = "a list of records in"
 
 
 def row_of_json(text: str, file: str, position: int, columns: Columns, what: str = "line") -> ReadRow:
@@ -16,12 +18,24 @@ def row_of_json(text: str, file: str, position: int, columns: Columns, what: str
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
+        if several := _several_records(text):
+            return BadRow(file, position, f"several JSON records in one {what}, {several}", more=True)
         return BadRow(file, position, f"broken JSON {what}: {error}")
     if not isinstance(found, dict):
         return BadRow(file, position, f"not a JSON object: {type(found).__name__}")
     if name := _repeated_key(text, columns):
         return BadRow(file, position, f"two values of {name!r} in one {what}: which is meant is not known")
     return row_of_record(cast("dict[str, Any]", found), file, position, columns, what)
+
+
+def _several_records(text: str) -> str | None:
+    """How the records of a text that begins with one are divided, where another follows; None where none does."""
+    with suppress(ValueError, RecursionError):
+        first, end = json.JSONDecoder().raw_decode(text.lstrip())
+        rest = text.lstrip()[end:]
+        if isinstance(first, dict) and rest.lstrip().startswith("{"):
+            return f"with {rest[:1]!r} between them" if rest[:1].isspace() else "with nothing between them"
+    return None
 
 
 class _Pairs(dict[str, Any]):
@@ -62,4 +76,15 @@ def row_of_record(
         return row
     has = tuple(name[:MAX_NAME_SHOWN] for name in names_inside(record, MAX_NAMES_SHOWN))
     there = ", ".join(map(repr, has)) or "no keys"
-    return replace(row, reason=f"{row.reason}; the {what} has {there}", lacks=lacks, has=has)
+    inner = _records_inside(record)
+    more = f", and {LIST_OF_RECORDS} {inner[:MAX_NAME_SHOWN]!r}" if inner is not None else ""
+    reason = f"{row.reason}; the {what} has {there}{more}"
+    return replace(row, reason=reason, lacks=lacks, has=has, more=inner is not None)
+
+
+def _records_inside(record: dict[str, Any]) -> str | None:
+    """The key of the first list of objects in a record: one that wraps the rows of a whole file."""
+    for key, value in record.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return key
+    return None

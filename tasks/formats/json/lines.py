@@ -11,6 +11,9 @@ from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, row_of
 from tasks.formats.wide_encoding import wide_encoding, wide_encoding_of
 from tasks.protocol.shard import Slice
 
+ONLY_RETURNS = "its lines end with carriage returns alone, not with line feeds"
+RECORD_SEPARATOR = "\x1e"  # before each record of a JSON text sequence (RFC 7464)
+
 
 def line_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
     """Lines that start in [start, end).
@@ -18,18 +21,17 @@ def line_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Read
     Raises:
         OSError: the store failed to give bytes of the file.
     """
-    position = piece.start
+    position, is_text = piece.start, piece.kind == "text"
     if position:
         stream.seek(position)
     while piece.end is None or position < piece.end:
         try:
             line = stream.readline(MAX_TEXT_BYTES + 1)
             length = len(line)
-            whole = line.endswith(b"\n") or length <= MAX_TEXT_BYTES
-            while not whole:  # skip the rest without holding it
-                rest = stream.readline(2**20)
-                length += len(rest)
-                whole = rest.endswith(b"\n") or not rest
+            part = line
+            while part and length > MAX_TEXT_BYTES and not part.endswith(b"\n"):  # it is not held
+                part = stream.readline(2**20)
+                length += len(part)
         except OSError as error:
             yield lost_rows(piece.path, position, error)
             return
@@ -37,7 +39,11 @@ def line_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Read
             return
         if position == 0:
             line = line.removeprefix(codecs.BOM_UTF8)
-        if length > MAX_TEXT_BYTES:
+        long = length > MAX_TEXT_BYTES
+        # A return alone is a blank in JSON, and may be part of a text, so it ends no line; old Macs had no other end.
+        if position == 0 and not part.endswith(b"\n") and b"\r" in line.strip() and (long or is_text):
+            yield BadRow(piece.path, position, ONLY_RETURNS, more=True)
+        elif long:
             yield BadRow(
                 piece.path, position, f"over-long line: {length:,} bytes, at most {MAX_TEXT_BYTES:,}"
             )
@@ -54,7 +60,7 @@ def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> ReadRow
         wrong = f"the file is {wide}" if wide else f"invalid UTF-8 at byte {error.start} of the line"
         return BadRow(piece.path, position, f"{wrong}, not UTF-8" if wide else wrong)
     if piece.kind != "text":
-        return row_of_json(text, piece.path, position, columns)
+        return row_of_json(text.removeprefix(RECORD_SEPARATOR), piece.path, position, columns)
     if wide := wide_encoding(text):  # it is UTF-8, too, with zeros
         return BadRow(piece.path, position, f"the line is {wide}, not UTF-8")
     # A line of text has no columns.

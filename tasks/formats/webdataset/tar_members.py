@@ -16,7 +16,10 @@ BLOCK_BYTES = 512
 READ_BYTES = 2**20
 MAX_NAME_BYTES = 2**16  # of a name, or of a pax header with it
 FILES = (b"0", b"\0", b"7")
-LINKS = (b"1", b"2")
+LINKS = {b"1": "a link", b"2": "a symbolic link"}  # they have no body, whatever their size says
+SPARSE = "a sparse file, which is stored in parts"
+SPARSE_GOES_ON, SPARSE_MAP_GOES_ON = 482, 504  # bytes of a header, and of a block of its map
+GNU_SPARSE, PAX_SPARSE = b"S", "GNU.sparse."  # a kind of header, and how the names of values begin
 NAME_FOLLOWS, PAX = b"L", b"x"
 BINARY_NUMBER = 0x80  # the first byte of a number that is not in octal digits
 
@@ -28,6 +31,7 @@ class Member:
     name: str
     size: int
     position: int
+    unreadable: str | None = None  # what it is, where its body is not the bytes of a file of that name
 
 
 class TarMembers:
@@ -47,6 +51,7 @@ class TarMembers:
         """
         name: str | None = None
         size: int | None = None
+        sparse = False
         while (header := self._header()) is not None:
             kind, position = header[156:157], self.position - BLOCK_BYTES
             stated = _number(header[124:136])
@@ -57,14 +62,18 @@ class TarMembers:
                 continue
             if kind == PAX:
                 values = _pax_values(self._extension())
-                name = values.get("path", name)
+                name = values.get("GNU.sparse.name", values.get("path", name))
                 size = _decimal(values["size"]) if "size" in values else size
+                sparse = sparse or any(key.startswith(PAX_SPARSE) for key in values)
                 continue
-            if kind in FILES:
-                yield Member(name or _name_of(header), self._left, position)
-            elif kind in LINKS:  # they have no body, whatever their size says
+            if kind in LINKS:
                 self._left = self._padding = 0
-            name = size = None
+            if kind == GNU_SPARSE and header[SPARSE_GOES_ON]:
+                self._skip_sparse_map()
+            what = SPARSE if sparse or kind == GNU_SPARSE else LINKS.get(kind)
+            if what is not None or kind in FILES:
+                yield Member(name or _name_of(header), self._left, position, what)
+            name, size, sparse = None, None, False
 
     def _header(self) -> bytes | None:
         """Skip to the next header; None at the end."""
@@ -85,6 +94,11 @@ class TarMembers:
             if header.strip(b"\0"):
                 return header
             ended = True  # two blocks of zeros end an archive, and another may follow
+
+    def _skip_sparse_map(self) -> None:
+        """Skip the blocks that say where the parts of a sparse file go."""
+        while (block := self._read(BLOCK_BYTES)) and block[SPARSE_MAP_GOES_ON:][:1].strip(b"\0"):
+            pass
 
     def body(self, limit: int) -> bytes | None:
         """The bytes of the last member; None: there are more than `limit`."""

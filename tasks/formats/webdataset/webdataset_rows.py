@@ -51,6 +51,8 @@ def webdataset_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterato
                 sample.values[column] = None
             elif column in sample.values:
                 sample.values[column] = Unreadable("in the archive twice")
+            elif member.unreadable is not None:
+                sample.values[column] = Unreadable(member.unreadable)
             else:
                 sample.values[column] = _value(members.body(MAX_TEXT_BYTES), column)
         if sample:

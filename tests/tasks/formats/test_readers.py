@@ -770,3 +770,52 @@ def test_a_plain_stream_gives_the_bytes_of_the_file(tmp_path: Path, suffix: str)
     path.write_bytes({"": bytes, ".gz": gzip.compress, ".zst": zst}[suffix](GOOD))
     with path.open("rb") as stored, decompressed(stored, path.name) as stream:
         assert stream.read() == GOOD
+
+
+# --- records and lines that are divided otherwise
+
+
+@pytest.mark.parametrize(
+    ("between", "how"),
+    [(b"", "with nothing between them"), (b"\r", "with '\\r' between them"), (b" ", "with ' ' ")],
+)
+def test_several_records_in_a_line_are_named_and_not_counted_as_one(
+    tmp_path: Path, between: bytes, how: str
+) -> None:
+    (row,) = found(
+        jsonl(tmp_path, between.join([b'{"id": 1, "text": "one"}', b'{"id": 2, "text": "two"}'])), "jsonl"
+    )
+    assert isinstance(row, BadRow)
+    assert row.reason.startswith(f"several JSON records in one line, {how}")
+    assert row.more
+
+
+def test_lines_that_end_with_returns_alone_are_named_and_not_counted_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\rtwo\rthree\r")
+    (row,) = found(path, "text", UNNAMED)
+    assert isinstance(row, BadRow)
+    assert row.reason == "its lines end with carriage returns alone, not with line feeds"
+    assert row.more
+    path.write_bytes(b"one\rmore of it\ntwo\r\n")
+    assert [r.text for r in found(path, "text", UNNAMED) if isinstance(r, Document)] == [
+        "one\rmore of it",
+        "two",
+    ]
+    long = tmp_path / "a.jsonl"
+    long.write_bytes(b'{"id": 1, "text": "one"}\r' * (MAX_TEXT_BYTES // 20))
+    (row,) = found(long, "jsonl")
+    assert isinstance(row, BadRow)
+    assert "carriage returns alone" in row.reason
+
+
+def test_a_json_text_sequence_is_read(tmp_path: Path) -> None:
+    path = jsonl(tmp_path, b'\x1e{"id": 1, "text": "one"}', b'\x1e{"id": 2, "text": "two"}', b"")
+    assert [row.id for row in found(path, "jsonl")] == ["1", "2"]
+
+
+def test_a_record_that_holds_the_records_is_more_than_one_row(tmp_path: Path) -> None:
+    row = only(tmp_path, b'{"version": 2, "data": [{"id": 1, "text": "one"}, {"id": 2, "text": "two"}]}')
+    assert isinstance(row, BadRow)
+    assert row.reason.endswith("the line has 'version', 'data', and a list of records in 'data'")
+    assert row.more

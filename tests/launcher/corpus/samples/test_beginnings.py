@@ -5,7 +5,9 @@
 
 import bz2
 import gzip
+import io
 import lzma
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -86,7 +88,7 @@ def test_wide_encodings_are_refused_by_name(tmp_path: Path, name: str, encoding:
     body = '{"id": "1", "text": "one"}\n'.encode(encoding)
     (tmp_path / name).write_bytes(gzip.compress(body) if name.endswith(".gz") else body)
     problem = refusal(tmp_path)
-    wide = encoding[:6].upper()
+    wide = encoding[:6].upper() + encoding[7:].upper()
     assert f"{name} is {wide}, not UTF-8" in str(problem).replace(": the file is", " is")
     assert wide in f"{problem} {problem.hint}".partition("not UTF-8")[2].upper()
 
@@ -117,6 +119,11 @@ def test_a_large_table_is_sampled_in_its_encoding(tmp_path: Path) -> None:
         (b"PAR1" + bytes(99), "Parquet"),
         (b"ARROW1" + bytes(99), "Arrow"),
         (b"%PDF-1.7\n", "a PDF"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 9\n", "a pointer of Git LFS"),
+        (b"<!DOCTYPE html><title>404</title>", "a page of HTML"),
+        (b"\x04\x22\x4d\x18" + bytes(99), "compressed with lz4"),
+        (bytes(600), "nothing but zeros at its beginning"),
+        (tarfile.TarInfo("a.txt").tobuf(), "a tar archive"),
     ],
 )
 def test_another_format_than_the_name_says_is_refused(
@@ -124,6 +131,48 @@ def test_another_format_than_the_name_says_is_refused(
 ) -> None:
     (tmp_path / name).write_bytes(body)
     assert str(refusal(tmp_path)).startswith(f"{name} is {what}, not ")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        (
+            "a.jsonl.gz",
+            b'{"id": 1, "text": "one"}\n',
+            "a.jsonl.gz is not compressed, and no gzip as its name says",
+        ),
+        (
+            "a.jsonl.gz",
+            bz2.compress(b"{}"),
+            "a.jsonl.gz is compressed with bzip2, and no gzip as its name says",
+        ),
+        ("a.csv.xz", b"<html>", "a.csv.xz is a page of HTML, and no xz as its name says"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(gzip.compress(b"{}")),
+            "a.jsonl.gz is compressed with gzip inside, not jsonl ",
+        ),
+        ("a.parquet", b"ORC" + bytes(99), "a.parquet is ORC, not parquet as its name or the job says"),
+        (
+            "a.parquet",
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "a.parquet is a pointer of Git LFS, not parquet",
+        ),
+        ("a.arrow", b"PAR1" + bytes(99), "a.arrow is Parquet, not arrow as its name or the job says"),
+        ("a.parquet", b"PAR1" + bytes(99), "cannot read {folder}/a.parquet: "),
+    ],
+)
+def test_what_a_file_is_instead_is_said(tmp_path: Path, name: str, body: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(body)
+    assert str(refusal(tmp_path)).startswith(said.format(folder=tmp_path))
+
+
+def test_a_compressed_archive_is_what_its_name_says(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo("1.txt")
+        member.size = 3
+        tar.addfile(member, io.BytesIO(b"one"))
+    assert sampled(tmp_path, Columns("txt", None)) == 0
 
 
 def test_a_large_array_of_lines_is_refused_with_the_format_to_set(tmp_path: Path) -> None:
@@ -148,15 +197,21 @@ def written(path: Path, table: pa.Table) -> None:
 @pytest.mark.parametrize("name", ["y=1/a.parquet", "y=1/a.arrow"])
 def test_columns_of_schemas_are_checked(tmp_path: Path, name: str) -> None:
     (tmp_path / "y=1").mkdir()
-    written(tmp_path / name, pa.table({"id": [1], "doc": [{"text": "a", "n": 1}], "parts": [["p"]]}))
+    written(
+        tmp_path / name,
+        pa.table({"id": [1], "doc": [{"text": "a", "n": 1}], "parts": [["p"]], "turns": [[{"a": "b"}]]}),
+    )
     assert str(refusal(tmp_path)) == (
-        f"{name} has no column 'text'; it has 'id', 'doc.text', 'doc.n', 'parts', 'y'"
+        f"{name} has no column 'text'; it has 'id', 'doc.text', 'doc.n', 'parts', 'turns', 'y'"
     )
     assert sampled(tmp_path, Columns("doc.text", "y")) == 0
     with pytest.raises(Problem, match=r"the texts in 'parts' are lists") as caught:
         sampled(tmp_path, Columns("parts", "id"))
     assert "corpus.join" in (caught.value.hint or "")
     assert sampled(tmp_path, Columns("parts", "id", join=" ")) == 0
+    with pytest.raises(Problem, match=r"the texts in 'turns' are lists") as caught:
+        sampled(tmp_path, Columns("turns", "id", join=" "))
+    assert "only those of strings can be joined" in (caught.value.hint or "")
 
 
 def test_a_file_that_is_no_arrow_is_refused(tmp_path: Path) -> None:

@@ -569,7 +569,7 @@ def many_compressed(tmp_path: Path) -> Path:
 def test_gz_that_is_no_gzip_is_a_problem_that_names_it(many_compressed: Path) -> None:
     path = many_compressed / "07.jsonl.gz"
     path.write_bytes(b"these are no bytes of gzip\n" * 9_999)
-    assert str(refusal(many_compressed)).startswith(f"cannot decompress {path}: ")
+    assert str(refusal(many_compressed)) == "07.jsonl.gz is not compressed, and no gzip as its name says"
 
 
 def test_damaged_gz_is_read_up_to_the_damage(many_compressed: Path) -> None:

@@ -5,6 +5,7 @@
 import gzip
 import io
 import json
+import lzma
 import sys
 import tarfile
 from pathlib import Path
@@ -218,3 +219,38 @@ def test_table_with_a_record_that_is_too_long_leaves_no_thread_that_reads(
         count(stream, "csv", None)
     assert sys.getrefcount(stream) == held + 1  # the frame that raised it
     assert caught.value is not None
+
+
+@pytest.mark.parametrize("block", [1, 4, 2**20])
+def test_padded_streams_of_xz_are_counted(
+    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_counts, "BLOCK_BYTES", block)
+    packed = lzma.compress(b"a\nb\n") + bytes(8) + lzma.compress(b"c\n") + bytes(4)
+    path = written(tmp_path / "a.txt.xz", packed)
+    assert counted(path, "text") == 3
+    assert (
+        len(
+            list(
+                read_rows(
+                    FolderStore(tmp_path), Slice(path.name, version(path), "text"), Columns("text", None)
+                )
+            )
+        )
+        == 3
+    )
+    assert counted(written(tmp_path / "b.txt.xz", packed[:-30]), "text") is None
+    assert counted(written(tmp_path / "c.jsonl.xz", lzma.compress(b'[{"a": 1}, {"a": 2}]')), "jsonl") == 2
+
+
+def test_links_of_an_archive_are_counted_as_they_are_set_aside(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, kind in (
+            ("1.txt", tarfile.LNKTYPE),
+            ("2.txt", tarfile.SYMTYPE),
+            ("3.txt", tarfile.CHRTYPE),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type = kind
+            tar.addfile(member)
+    assert counted(tmp_path / "a.tar", "webdataset") == 2

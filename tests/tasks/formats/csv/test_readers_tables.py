@@ -118,10 +118,43 @@ def test_the_encoding_is_that_of_the_job(tmp_path: Path, encoding: str) -> None:
     assert rows(tmp_path, body, given=CsvFormat(encoding=encoding)) == {"1": "café", "2": "zoë"}
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_utf16_is_named(tmp_path: Path, encoding: str) -> None:
-    body = "id,text\n1,one\n".encode(encoding)
-    assert faults(tmp_path, body) == ["the file is UTF-16, not UTF-8; set corpus.csv.encoding to utf-16"]
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("utf-16", "utf-16"), ("utf-16-le", "utf-16le"), ("utf-16-be", "utf-16be"), ("utf-32-be", "utf-32be")],
+)
+def test_a_wide_encoding_is_named_as_it_must_be_said(tmp_path: Path, written: str, said: str) -> None:
+    body = "id,text\n1,one\n".encode(written)
+    advice = f"the file is {said.upper()}, not UTF-8; set corpus.csv.encoding to {said}"
+    assert faults(tmp_path, body) == [advice]
+    assert rows(tmp_path, body, given=CsvFormat(encoding=said)) == {"1": "one"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_wide_encoding_without_its_mark_names_the_two_orders(tmp_path: Path, encoding: str) -> None:
+    body = "id,text\n1,one\n".encode(f"{encoding}-le")
+    (found,) = faults(tmp_path, body, given=CsvFormat(encoding=encoding))
+    assert f"set corpus.csv.encoding to {encoding}-le, or to {encoding}-be" in found
+
+
+def test_a_table_that_cannot_be_read_is_more_than_one_row(tmp_path: Path) -> None:
+    (row,) = read(tmp_path / "a.csv", b'id,"text\n' + b"1,one\n" * 100)
+    assert isinstance(row, BadRow)
+    assert row.more
+
+
+def test_a_header_that_comes_again_is_set_aside(tmp_path: Path) -> None:
+    body = b"id,text\n1,one\nid,text\n2,two\n"
+    assert rows(tmp_path, body) == {"1": "one", "2": "two"}
+    assert faults(tmp_path, body) == ["line 3: the header comes again"]
+    columns = Columns("text", None)
+    found = list(read_rows(FolderStore(tmp_path), Slice("b.csv", _one_column(tmp_path), "csv"), columns))
+    assert [row.text for row in found if isinstance(row, Document)] == ["text", "other"]
+
+
+def _one_column(folder: Path) -> str:
+    """The version of a table of one column that has its own name as a text."""
+    (folder / "b.csv").write_bytes(b"text\ntext\nother\n")
+    return version(folder / "b.csv")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

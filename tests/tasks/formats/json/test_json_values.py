@@ -147,7 +147,9 @@ def test_what_is_lost_behind_a_broken_place_is_said(body: bytes, why: str) -> No
 def test_one_object_says_which_keys_it_has() -> None:
     (row,) = rows(json.dumps({"meta": {"version": 1}, "data": [{"text": "a"}]}, indent=1).encode())
     assert isinstance(row, BadRow)
-    assert row.reason == "no text: 'text' is missing or null; the record has 'meta.version', 'data'"
+    assert row.reason == (
+        "no text: 'text' is missing or null; the record has 'meta.version', 'data', and a list of records in 'data'"
+    )
 
 
 def test_utf16_is_named() -> None:

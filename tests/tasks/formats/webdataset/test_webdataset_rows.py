@@ -143,3 +143,55 @@ def test_any_changed_bytes_give_rows(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, 8_000))] = data.draw(st.integers(0, 255))
     assert all(isinstance(row, Document | BadRow) for row in rows(bytes(body), "json.caption"))
+
+
+@pytest.mark.parametrize("how", FORMATS)
+def test_links_are_set_aside_by_name(how: int) -> None:
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w", format=how) as tar:
+        for name, kind in (
+            ("1.txt", tarfile.REGTYPE),
+            ("2.txt", tarfile.LNKTYPE),
+            ("3.txt", tarfile.SYMTYPE),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.size = kind, 3 if kind == tarfile.REGTYPE else 0
+            member.linkname = "" if kind == tarfile.REGTYPE else "1.txt"
+            tar.addfile(member, io.BytesIO(b"one"))
+    whole, hard, soft = rows(body.getvalue())
+    assert isinstance(whole, Document)
+    assert [(row.id, row.reason) for row in (hard, soft) if isinstance(row, BadRow)] == [
+        ("2", "a file of the sample is a link"),
+        ("3", "a file of the sample is a symbolic link"),
+    ]
+
+
+def test_a_sparse_file_is_set_aside_and_the_next_is_read() -> None:
+    """As GNU tar writes it: a map of parts in the header, more of it in a block behind, then the parts."""
+    sparse = bytearray(tarfile.TarInfo("1.txt").tobuf(tarfile.GNU_FORMAT))
+    sparse[124:136], sparse[156:157], sparse[482] = b"00000000003\0", b"S", 1
+    sparse[148:156] = b" " * 8
+    sparse[148:156] = b"%06o\0 " % sum(sparse)
+    body = bytes(sparse) + bytes(512) + b"one".ljust(512, b"\0") + archive(("2.txt", b"two"))
+    first, second = rows(body)
+    assert isinstance(first, BadRow)
+    assert first.reason == "a file of the sample is a sparse file, which is stored in parts"
+    assert isinstance(second, Document)
+    assert second.text == "two"
+
+
+@pytest.mark.parametrize("version", ["0.1", "1.0"])
+def test_a_sparse_file_of_pax_is_set_aside_under_its_own_name(version: str) -> None:
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("GNUSparseFile.7/1.txt")
+        member.size = 3
+        member.pax_headers = {
+            "GNU.sparse.major": version[0],
+            "GNU.sparse.minor": version[2],
+            "GNU.sparse.name": "1.txt",
+        }
+        tar.addfile(member, io.BytesIO(b"one"))
+    (row,) = rows(body.getvalue())
+    assert isinstance(row, BadRow)
+    assert (row.id, "sparse" in row.reason) == ("1", True)
