@@ -135,7 +135,7 @@ def make_app(service: Service, gate: Gate) -> Starlette:
             path, _answered(service, gate if guarded else None, path, handler), methods=[METHODS[path]]
         )
 
-    every = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    others = _answered(service, gate, "other", unknown)
     return Starlette(
         routes=[
             route("/v1/embeddings", embeddings),
@@ -143,8 +143,9 @@ def make_app(service: Service, gate: Gate) -> Starlette:
             route("/v1/models", models),
             route("/metrics", metrics),
             route("/health", health, guarded=False),
-            Route("/{path:path}", _answered(service, gate, "other", unknown), methods=every),
+            Route("/{path:path}", others, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],
+        exception_handlers={405: _of_error(others)},
         lifespan=lifespan,
     )
 
@@ -172,6 +173,15 @@ def _answered(service: Service, gate: Gate | None, path: str, handler: Handler) 
             answer = Response(refused.body(), refused.status, HEADERS, JSON)
         service.metrics.answered(path, answer.status_code, time.perf_counter() - start)
         return answer
+
+    return handle
+
+
+def _of_error(handler: Handler) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """A handler as starlette asks it for an error of its own."""
+
+    async def handle(request: Request, _error: Exception) -> Response:
+        return await handler(request)
 
     return handle
 

@@ -120,6 +120,7 @@ class MicroBatcher:
         return batch
 
     async def _embed(self, batch: Sequence[_Waiting]) -> None:
+        """Embed a batch. Where the engine fails, each request of it is embedded by itself, for one may be the reason."""
         ids = [piece.ids for one in batch for piece in one.pieces]
         self._busy = len(ids)
         self.observe(len(ids))
@@ -128,6 +129,10 @@ class MicroBatcher:
             vectors = await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except Exception as error:  # noqa: BLE001 # whatever an engine raises is the answer of those who asked
             waiting = [one for one in batch if not one.answer.done()]
+            if len(batch) > 1:
+                for one in waiting:
+                    await self._embed([one])
+                return
             for one in waiting:
                 one.answer.set_exception(error)
             if not waiting:  # all have gone: nobody else would tell it

@@ -79,7 +79,8 @@ def read_embedding_request(body: bytes) -> EmbeddingRequest:
     dimensions = found.get("dimensions")
     if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
         raise bad_request("dimensions must be a whole number above 0", "dimensions")
-    encoding = found.get("encoding_format") or "float"
+    encoding = found.get("encoding_format")
+    encoding = "float" if encoding is None else encoding
     if encoding not in ("float", "base64"):
         raise bad_request("encoding_format must be float or base64", "encoding_format")
     kind = found.get("input_type")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from launcher.serve.batching import MicroBatcher
 from launcher.serve.redis_cache import RedisCache
-from launcher.serve.requests import EmbeddingRequest, RequestRefused, SearchRequest
+from launcher.serve.requests import EmbeddingRequest, RequestRefused, SearchRequest, bad_request
 from launcher.serve.routing import Router
 from launcher.serve.search_index import SearchIndex
 from launcher.serve.semantic_cache import SemanticCache
@@ -20,7 +20,7 @@ from launcher.serve.served_run import Piece, ServedRun, token_count
 from launcher.serve.vector_cache import VectorCache, cache_key
 from launcher.vectors.query_encoder import InputType
 from launcher.vectors.search import Hit, SearchResult
-from tasks.engines.base import truncate_dimensions
+from tasks.engines.base import OutsideModel, truncate_dimensions
 from tasks.metrics.exposition import render
 
 Floats = NDArray[np.float32]
@@ -177,7 +177,10 @@ class Service:
         wanted = {key: piece for key, piece, one in zip(keys, pieces, known, strict=True) if one is None}
         fresh: dict[bytes, bytes] = {}
         if wanted:
-            found = truncate_dimensions(await endpoint.batcher.embed(list(wanted.values())), dimensions)
+            try:
+                found = truncate_dimensions(await endpoint.batcher.embed(list(wanted.values())), dimensions)
+            except OutsideModel as error:
+                raise bad_request(str(error), "input") from error
             if not np.isfinite(found).all():
                 raise RequestRefused(500, "the model gave no vector for a text of input", code="no_vector")
             fresh = {

@@ -127,6 +127,8 @@ def test_one_text_twice_in_a_request_is_embedded_once(dataset: Dataset) -> None:
         ('{"input": "a", "dimensions": 64}', (400, "invalid_value")),
         ('{"input": "a", "dimensions": 16}', (400, "invalid_value")),
         ('{"input": "a", "encoding_format": "hex"}', (400, "invalid_value")),
+        ('{"input": "a", "encoding_format": {}}', (400, "invalid_value")),
+        ('{"input": "a", "encoding_format": ""}', (400, "invalid_value")),
         ('{"input": "a", "input_type": "poem"}', (400, "invalid_value")),
         ('{"input": "a", "input_type": []}', (400, "invalid_value")),
         ('{"input": "a", "model": 1}', (400, "invalid_value")),
@@ -146,6 +148,9 @@ def test_other_paths_methods_and_kinds_are_refused(client: httpx.Client) -> None
     assert error(client.get("/v1/nothing")) == (404, "not_found")
     refused = client.get("/v1/embeddings")
     assert (error(refused), "send POST" in refused.text) == ((405, "method_not_allowed"), True)
+    for method in ("OPTIONS", "TRACE", "BREW"):
+        assert error(client.request(method, "/v1/embeddings")) == (405, "method_not_allowed")
+    assert client.request("BREW", "/search", headers={"host": "evil.example"}).status_code == 403
     form = client.post("/v1/embeddings", content="{}", headers={"content-type": "text/plain"})
     assert error(form) == (415, "unsupported_media_type")
 

@@ -9,7 +9,7 @@ from tasks.engines.load import load_encoder
 from tasks.protocol import manifest
 from tasks.stores.folder import FolderStore
 from tests.support.runs import header_of, receipts_of, shard_of, whole, write_jsonl
-from tests.support.serving import embeddings, service_of, serving
+from tests.support.serving import embeddings, error, service_of, serving
 from tests.support.workers import make_worker
 
 pytestmark = pytest.mark.slow
@@ -55,3 +55,10 @@ def test_wrong_prompt_is_far_from_rounding(dataset: Dataset) -> None:
     with serving(service_of(dataset)) as client:
         found = np.array(embeddings(client, texts, input_type="document"), np.float32)
     assert float((found * known).sum(1).min()) < 0.99
+
+
+def test_token_that_the_model_does_not_know_is_refused(dataset: Dataset) -> None:
+    with serving(service_of(dataset)) as client:
+        answer = client.post("/v1/embeddings", json={"input": [[5], [40_000]]})
+    assert error(answer) == (400, "invalid_value")
+    assert "the token 40,000, and the model knows 30,522" in answer.text
