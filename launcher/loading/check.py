@@ -65,7 +65,8 @@ def check_store(
     not_first = _not_first(store, sample, schema.element)
     own = _recall_beside_ours(dataset, schema, store, sample)
     if store.exact_search:
-        recall = _recall_of_index(store, sample, schema.element) if dataset.rows > NEAREST else None
+        enough = dataset.rows > NEAREST and bool(sample.keys)
+        recall = _recall_of_index(store, sample, schema.element) if enough else None
     else:
         recall, own = own, None
     expected = dataset.rows - len(refused)
@@ -129,7 +130,11 @@ def _sample(dataset: Dataset, schema: Schema, chance: random.Random, without: Ab
         _take(dataset, files[number], schema, [place - first for place in places], keys, vectors)
         first += files[number].rows
     there = [place for place, key in enumerate(keys) if key not in without]
-    return _Sample([keys[place] for place in there], np.stack([vectors[place] for place in there]))
+    none = np.zeros((0, 0), np.float32)  # no row, or the store refused all of them
+    return _Sample(
+        [keys[place] for place in there],
+        np.stack([vectors[place] for place in there]) if there else none,
+    )
 
 
 def _take(
@@ -188,7 +193,8 @@ def _recall_beside_ours(
     dataset: Dataset, schema: Schema, store: VectorStore, sample: _Sample
 ) -> float | None:
     """The share of the nearest ten of all rows, found by ourselves, that the store finds, exactly where it can."""
-    if dataset.rows * dataset.dimensions > OWN_SEARCH_NUMBERS or dataset.rows <= NEAREST:
+    too_many = dataset.rows * dataset.dimensions > OWN_SEARCH_NUMBERS
+    if too_many or dataset.rows <= NEAREST or not sample.keys:
         return None
     queries = sample.vectors[:QUERIES]
     best = np.full((len(queries), NEAREST), -np.inf, np.float32)

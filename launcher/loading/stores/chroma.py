@@ -107,7 +107,8 @@ class Chroma:
 
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, or finish the replacement that a killed loader left between its two renames."""
-        behind_alias.check_schema(schema, "Chroma", MOST_DIMENSIONS, OWN_FIELDS)
+        own = (*OWN_FIELDS, *(name for name in schema.kept if not name or name[0] in "#$"))
+        behind_alias.check_schema(schema, "Chroma", MOST_DIMENSIONS, own)
         self._schema, self._index, self._replace = schema, index, replace
         with _problems():
             row_bytes = schema.dimensions * 16 // 3 + 512  # base64

@@ -43,6 +43,7 @@ HELD = "embedfleet"  # key of the schema's metadata: what the dataset holds
 NEXT = "embedfleet.next"  # what will replace it
 COMMITTED = "embedfleet.committed"  # the load whose fragments are rows already
 PREVIOUS_TAG = "embedfleet-previous"
+OWN_COLUMNS = ("id", "chunk", "vector")
 KEYS_AT_ONCE = 500  # in a filter
 # Rows are given to lance in parts of so many bytes of vectors, which stay in a processor's cache.
 PART_BYTES = 2**21
@@ -95,6 +96,7 @@ class Lance:
 
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make an empty dataset; of one that is replaced, only say by what."""
+        _check_names(schema)
         self._schema, self._index, self._replace = schema, index, replace
         with problems(self._uri):
             return retried(lambda: self._begin(contents))
@@ -219,7 +221,7 @@ class Lance:
                 return None  # the other's rows are those of the same run
         else:
             check_takes_place(held, contents, self._uri)
-        if contents.load != _text(there, COMMITTED) and fragments:
+        if contents.load != _text(there, COMMITTED) and (fragments or self._replace):
             if self._replace:
                 self._replaced_version = int(there.version)
             self._commit(there, contents, fragments)
@@ -236,9 +238,10 @@ class Lance:
 
     def _write(self, reader: pa.RecordBatchReader, *, merge: bool) -> Mapping[str, Any]:
         if not merge:
-            # Not "append", which refuses columns that the dataset does not have: they are those of the commit.
+            # "append" refuses columns that the dataset does not have, which a replacement may bring.
+            mode = "overwrite" if self._replace else "append"
             fragments = write_fragments(
-                reader, self._uri, self._arrow(), mode="overwrite", storage_options=self._storage
+                reader, self._uri, self._arrow(), mode=mode, storage_options=self._storage
             )
             return {"fragments": [fragment.to_json() for fragment in fragments]}
         with self._commits:
@@ -314,6 +317,21 @@ def storage_options(uri: str, environ: Mapping[str, str]) -> dict[str, str] | No
         return None
     plain = {"allow_http": "true"} if endpoint.startswith("http://") else {}
     return {"aws_endpoint": endpoint, **plain}
+
+
+def _check_names(schema: Schema) -> None:
+    """Refuse kept columns with names of ours or of Lance's own: searches would fail where the load does not.
+
+    Raises:
+        Problem: one has.
+    """
+    for name in schema.kept:
+        own = name in OWN_COLUMNS or name in ("_distance", "_score") or name.startswith("_row")
+        if own or not name or "." in name or "`" in name:
+            raise Problem(
+                f"the kept column {name!r} cannot be a column of a Lance dataset",
+                hint="leave it out: --keep with the other columns, or --keep none",
+            )
 
 
 def _arrow_schema(schema: Schema) -> pa.Schema:

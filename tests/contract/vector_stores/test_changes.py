@@ -93,3 +93,12 @@ def test_replacement_may_have_other_dimensions_columns_and_type(
     with closing(connect(target)) as reader:
         assert_holds(reader, second)
         assert check_store(second, target, reader).faults == ()
+
+
+def test_replacement_may_have_no_row(store: VectorStore, target: Target, tmp_path: Path) -> None:
+    load(dataset_of(tmp_path / "one", 1, 10), target, store)
+    empty = dataset_of(tmp_path / "two", 1, 0, run="run-2")
+    with closing(connect(target)) as own:
+        assert load(empty, target, own, LoadOptions(replace=True)).action == "replace"
+        found = check_store(empty, target, own)
+        assert (found.rows, found.faults, found.recall_at_10) == (0, (), None)

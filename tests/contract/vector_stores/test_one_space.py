@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from launcher.errors import Problem
+from launcher.loading.check import check_store
 from launcher.loading.connect import connect
+from launcher.loading.documents import LoadDocument
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.vector_store import VectorStore
 from launcher.sinks.targets import Target
@@ -96,3 +98,30 @@ def test_difference_comes_with_the_columns_that_are_there(
         load(without, target, store, LoadOptions(since="run-2"))
     assert "--replace" in no.value.hint
     assert store.count() == 30
+
+
+# Of columns that some store has itself, cannot search by, cuts or does not take.
+NAMES = ("ctid", "_distance", "$meta", "a.b", "x" * 80)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kept_column_is_there_or_refused_before_anything_is_made(
+    name: str, store: VectorStore, target: Target, tmp_path: Path
+) -> None:
+    dataset = dataset_of(tmp_path, 1, 12, keep=(name,))
+    done: LoadDocument | None = None
+    refused: Problem | None = None
+    try:
+        done = load(dataset, target, store)
+    except Problem as error:
+        refused = error
+    if refused is not None:
+        assert name in str(refused)
+        assert "--keep" in refused.hint
+        with closing(connect(target)) as other:
+            assert other.contents() is None
+    if done is not None:
+        assert done.refused == ()
+        assert check_store(dataset, target, store).faults == ()
+        again = load(dataset, target, store)
+        assert again.action == "nothing"

@@ -24,6 +24,9 @@ SEND: dict[Element, sql.SQL] = {
 }
 OPERATORS = {"cosine": sql.SQL("<=>"), "hamming": sql.SQL("<~>")}
 OWN_COLUMNS = ("id", "chunk", "embedding")
+SYSTEM_COLUMNS = ("ctid", "tableoid", "xmin", "xmax", "cmin", "cmax")
+MOST_NAME_BYTES = 63
+LEAVE_OUT = "leave it out: --keep with the other columns, or --keep none"
 LEDGER = "embedfleet_loads"
 LEAST_BUILD_BYTES = 64 * 2**20
 
@@ -52,7 +55,7 @@ def check_schema(schema: Schema) -> None:
     """Refuse what a table of pgvector cannot hold.
 
     Raises:
-        Problem: too many dimensions, or a kept column that has the name of one of ours.
+        Problem: too many dimensions, or a kept column with a name that is taken, or that PostgreSQL does not take.
     """
     most = MOST_DIMENSIONS[schema.element]
     if schema.dimensions > most:
@@ -60,12 +63,16 @@ def check_schema(schema: Schema) -> None:
             f"pgvector's {TYPES[schema.element]} has {most:,} dimensions at most, these vectors {schema.dimensions:,}",
             hint="embed with output.dimensions, or load into another store",
         )
-    clash = [name for name in schema.kept if name in OWN_COLUMNS]
-    if clash:
-        raise Problem(
-            f"the kept column {clash[0]!r} has the name of a column of the table",
-            hint="leave it out: --keep with the other columns, or --keep none",
-        )
+    for name in schema.kept:
+        if name in OWN_COLUMNS:
+            wrong = "has the name of a column of the table"
+        elif name in SYSTEM_COLUMNS:
+            wrong = "has the name of a system column of PostgreSQL"
+        elif not 0 < len(name.encode()) <= MOST_NAME_BYTES or "\0" in name:  # a longer one would be cut
+            wrong = f"is no name of 1 to {MOST_NAME_BYTES} bytes, as PostgreSQL wants it"
+        else:
+            continue
+        raise Problem(f"the kept column {name!r} {wrong}", hint=LEAVE_OUT)
 
 
 def create_table(table: TableName, schema: Schema) -> sql.Composed:
