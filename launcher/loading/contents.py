@@ -5,6 +5,7 @@ collection goes. Vectors of two models never come into one collection: that is d
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -15,6 +16,7 @@ from tasks.models.fingerprint import short
 from tasks.protocol.manifest import Header
 
 SCHEMA = "embedfleet/collection/1"
+SHA256_SHOWN = 16  # digits of `Contents.superseded`
 
 # Of a run, besides its model: where one differs, a cosine between vectors of two runs means nothing, or something else.
 SPACE = ("precision", "prompt", "dimensions", "dtype")
@@ -33,6 +35,9 @@ class Contents:
     replaces: str | None = None  # the collection that served when the load began; None: it replaces none
     rows: int | None = None  # once complete
     refused: int = 0  # rows of the run that the store refused, and which are not in it
+    superseded: tuple[
+        str, ...
+    ] = ()  # beginnings of SHA-256 of files that were written and are no longer listed
     kept: tuple[str, ...] | None = (
         None  # columns of the source beside its vectors; None: an older version wrote it
     )
@@ -239,6 +244,11 @@ def is_part_of(have: Contents, run: str) -> bool:
     return have.run == run and have.following is None and not have.complete
 
 
-def completed(contents: Contents, run: str, rows: int, refused: int = 0) -> Contents:
+def completed(
+    contents: Contents, run: str, rows: int, refused: int = 0, superseded: Collection[str] = ()
+) -> Contents:
     """What a collection says when it holds all of a run, but for the rows that the store refused."""
-    return replace(contents, run=run, following=None, complete=True, rows=rows, refused=refused)
+    old = tuple(sorted(sha256[:SHA256_SHOWN] for sha256 in superseded))
+    return replace(
+        contents, run=run, following=None, complete=True, rows=rows, refused=refused, superseded=old
+    )

@@ -12,6 +12,7 @@ from uuid import uuid4
 from launcher.errors import Problem
 from launcher.format import plural
 from launcher.loading.contents import (
+    SHA256_SHOWN,
     Action,
     Contents,
     check_columns,
@@ -116,6 +117,7 @@ def _check_same_files(dataset: Dataset, target: Target, store: VectorStore, have
         Problem: it holds others.
     """
     gone = files_in(store, dataset, have) - {file.sha256 for file in dataset.files}
+    gone = {sha256 for sha256 in gone if sha256[:SHA256_SHOWN] not in have.superseded}
     if gone:
         raise Problem(
             f"{target.shown} holds run {dataset.run} from before shards of it were embedded again: "
@@ -256,11 +258,11 @@ def _end(
     seconds, now = monotonic() - begun, work.contents
     if work.hashes is not None:
         check_unique_keys(dataset, plan.files, work.hashes)
-    deleted = work.delete()
+    deleted, superseded = work.delete(), work.delete_superseded()
     receipts = work.receipts()
     refused = [row for receipt in receipts for row in refused_rows(receipt)]
     held = dataset.rows - len(refused)
-    kept_as = store.seal(completed(now, dataset.run, held, len(refused)), receipts)
+    kept_as = store.seal(completed(now, dataset.run, held, len(refused), superseded), receipts)
     check_count(store, dataset, target, len(refused))
     rows = sum(file.rows for file in written) - work.refused
     return replace(

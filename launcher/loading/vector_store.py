@@ -3,7 +3,7 @@
 Every store passes tests/contract/vector_stores.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -38,6 +38,14 @@ class RefusedRow(NamedTuple):
     id: str
     chunk: int
     reason: str  # in the store's words
+
+
+class LoadedFile(NamedTuple):
+    """A file whose rows a load has written."""
+
+    sha256: str
+    key: str  # in the output path
+    rows: int
 
 
 def text_of_key(key: Key) -> str:
@@ -141,8 +149,8 @@ class VectorStore(Protocol):
         """
         ...
 
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
-        """SHA-256 of the files that its own ledger holds; None: it keeps none, and receipts count."""
+    def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
+        """The files that its own ledger holds; None: it keeps none, and receipts count."""
         ...
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:

@@ -8,12 +8,21 @@ from typing import Any
 
 from launcher.errors import Problem
 from launcher.loading.contents import Action, Contents
-from launcher.loading.dataset_rows.difference import deleted_keys, difference
+from launcher.loading.dataset_rows.difference import deleted_keys, difference, superseded_keys
 from launcher.loading.dataset_rows.rows import rows_of
 from launcher.loading.dataset_rows.unique_keys import Hashes, hashed
 from launcher.loading.progress.receipts import loaded_files, read_receipts, write_receipt
 from launcher.loading.progress.shares import Shares
-from launcher.loading.vector_store import FileId, Key, RefusedRow, Rows, Schema, VectorStore, refused_rows
+from launcher.loading.vector_store import (
+    FileId,
+    Key,
+    LoadedFile,
+    RefusedRow,
+    Rows,
+    Schema,
+    VectorStore,
+    refused_rows,
+)
 from launcher.vectors.read_dataset import Dataset, DatasetFile
 
 DELETE_ROWS = 10_000  # in one request
@@ -35,7 +44,9 @@ class LoadPlan:
 def files_in(store: VectorStore, dataset: Dataset, contents: Contents) -> frozenset[str]:
     """SHA-256 of the files that this load has written: by the store's own ledger, else by receipts."""
     own = store.loaded(contents)
-    return loaded_files(dataset.store, dataset.run, contents.load) if own is None else own
+    if own is None:
+        return loaded_files(dataset.store, dataset.run, contents.load)
+    return frozenset(file.sha256 for file in own)
 
 
 class LoadWriter:
@@ -122,6 +133,26 @@ class LoadWriter:
             self._store.delete(keys[start : start + DELETE_ROWS])
             for start in range(0, len(keys), DELETE_ROWS)
         )
+
+    def delete_superseded(self) -> frozenset[str]:
+        """Delete the rows of files of shards that were embedded again since, where the later file lacks them.
+
+        Returns the SHA-256 of all such files. One that is gone from the output path is left to the count.
+        """
+        done = self._store.loaded(self.contents)
+        if done is None:
+            receipts = read_receipts(self._dataset.store, self._dataset.run, self.contents.load).values()
+            done = [LoadedFile(one.sha256, one.file, one.rows) for one in receipts]
+        listed = {file.sha256 for file in self._dataset.files}
+        old = [file for file in done if file.sha256 not in listed]
+        if (
+            old and self._store.guarantee != "one commit"
+        ):  # which makes rows of the files that are listed alone
+            files = [DatasetFile(one.key, one.rows, 0, one.sha256) for one in old]
+            keys = superseded_keys(self._dataset, files)
+            for start in range(0, len(keys), DELETE_ROWS):
+                self._store.delete(keys[start : start + DELETE_ROWS])
+        return frozenset(file.sha256 for file in old)
 
     def receipts(self) -> list[Mapping[str, Any]]:
         """What the receipts of this load hold for the store, in the order of the corpus."""

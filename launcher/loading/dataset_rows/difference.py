@@ -1,7 +1,10 @@
-"""In which files and keys two datasets differ: what `--since` writes and deletes."""
+"""In which files and keys two datasets differ, or one before and after shards were embedded again."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from launcher.errors import Problem
 from launcher.loading.dataset_rows.rows import keys_in
 from launcher.loading.vector_store import Key
 from launcher.vectors.read_dataset import Dataset, DatasetFile
@@ -28,5 +31,16 @@ def deleted_keys(older: Dataset, newer: Dataset, found: Difference) -> list[Key]
     """The keys of the files that are gone, without those that the new files have as well. Holds the first in memory."""
     keys = dict.fromkeys(key for _, key in keys_in(older, found.gone))
     for _, key in keys_in(newer, found.new):
+        keys.pop(key, None)
+    return list(keys)
+
+
+def superseded_keys(dataset: Dataset, files: Sequence[DatasetFile]) -> list[Key]:
+    """The keys of files that a dataset lists no more, without those that it has now; a file that is gone has none."""
+    keys: dict[Key, None] = {}
+    for file in files:
+        with suppress(Problem):
+            keys |= dict.fromkeys(key for _, key in keys_in(dataset, [file]))
+    for _, key in keys_in(dataset, dataset.files) if keys else ():
         keys.pop(key, None)
     return list(keys)

@@ -9,7 +9,7 @@ product: for a cosine Chroma would scale them, and they have length 1 as they ar
 # pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportMissingModuleSource=false
 import contextlib
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import chromadb
@@ -35,6 +35,7 @@ from launcher.loading.vector_store import (
     FileId,
     Guarantee,
     Key,
+    LoadedFile,
     Rows,
     Schema,
     Vectors,
@@ -125,7 +126,7 @@ class Chroma:
                 _say(self._here, now)
             return now
 
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
+    def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
         """It keeps no ledger: receipts in the output path count."""
         del contents
 

@@ -11,7 +11,7 @@ What a replaced dataset held is a version with a tag. Credentials of a bucket co
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as replaced
 from itertools import groupby
 from pathlib import Path
@@ -34,7 +34,17 @@ from launcher.loading.contents import (
 from launcher.loading.dataset_rows.columns import arrow_of
 from launcher.loading.stores.lance_errors import problems, retried
 from launcher.loading.stores.lance_index import build_indexes, index_text, nearest_rows
-from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors, keys_of
+from launcher.loading.vector_store import (
+    Element,
+    FileId,
+    Guarantee,
+    Key,
+    LoadedFile,
+    Rows,
+    Schema,
+    Vectors,
+    keys_of,
+)
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
@@ -101,7 +111,7 @@ class Lance:
         with problems(self._uri):
             return retried(lambda: self._begin(contents))
 
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
+    def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
         """It keeps no ledger: receipts in the output path count."""
         del contents
 

@@ -11,11 +11,12 @@ import pytest
 from launcher.cli.main import main
 from launcher.errors import Problem
 from launcher.loading import writer
+from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.dataset_rows.rows import rows_of
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.preview import preview
-from launcher.loading.vector_store import Rows, VectorStore
+from launcher.loading.vector_store import Key, Rows, VectorStore
 from launcher.sinks.targets import Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
 from tasks.protocol.dtypes import Dtype
@@ -108,3 +109,39 @@ def test_one_key_in_two_files_is_no_success(store: VectorStore, target: Target, 
     write_dataset_of(tmp_path, files)
     with pytest.raises(Problem, match=r"one key|counts 3 rows"):
         load(open_dataset(str(tmp_path)), target, store)
+
+
+# Of ids as corpora have them: what a query language, a key or a path would read in another way.
+IDS = (
+    *("it's", 'say "x"', "back\\slash", "x:0'] or key in ['plain:0", "a:1", ":", "%s {x} $1", "../up"),
+    *(
+        "line\nbreak",
+        "tab\t",
+        " space ",
+        "\u65e5\u672c",
+        "e\u0301",
+        "\u00e9",
+        "\u202eright",
+        "ABC",
+        "abc",
+        "01",
+        "1",
+    ),
+    *("https://host/path?a=b&c=d#e", "x" * 600, "x" * 599 + "y", "plain"),
+)
+
+
+def test_ids_of_any_text_are_told_apart_and_deleted_alone(
+    store: VectorStore, target: Target, tmp_path: Path
+) -> None:
+    write_dataset_of(tmp_path, [write_vectors(tmp_path, "a", IDS, unit_vectors(len(IDS), 32, 1))])
+    dataset = open_dataset(str(tmp_path))
+    load(dataset, target, store)
+    assert_holds(store, dataset)
+    assert check_store(dataset, target, store).faults == ()
+    for gone in range(len(IDS)):
+        if gone % 3 == 0:
+            assert store.delete([Key(IDS[gone], 0)]) == 1
+    left = [Key(name, 0) for place, name in enumerate(IDS) if place % 3]
+    assert store.fetch([Key(name, 0) for name in IDS]).keys() == set(left)
+    assert store.count() == len(left)

@@ -1,6 +1,7 @@
 """A run that is loaded while it goes on: what is committed, what waits, what is told, and how the load ends."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ from tasks.protocol.keys import load_status_key, receipt_key, retry_key
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import slab_name
 from tasks.stores.folder import FolderStore
+from tests.support.loaded_rows import assert_holds
 from tests.support.runs import header_of, shards_of
 from tests.support.vector_datasets import FINGERPRINT, unit_vectors, write_vectors
 from tests.support.vector_stores import VectorStores
 
 ROWS, DIMENSIONS = 20, 8
+OTHERS = ("qdrant", "redis", "milvus", "chroma")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -44,15 +47,16 @@ class GoingOn:
         self.receipts: dict[int, Receipt] = {}
         manifest.write(self.store, self.header, self.shards)
 
-    def do(self, position: int, retry: int = 0, seed: int | None = None) -> None:
-        """A worker commits this shard; another seed gives other vectors of the same documents."""
-        ids = [f"{position}-{row}" for row in range(ROWS)]
-        vectors = unit_vectors(ROWS, DIMENSIONS, position if seed is None else seed)
+    def do(self, position: int, retry: int = 0, seed: int | None = None, without: int = 0) -> None:
+        """A worker commits this shard; another seed gives other vectors of the same documents, some `without` any."""
+        ids = [f"{position}-{row}" for row in range(without, ROWS)]
+        vectors = unit_vectors(ROWS, DIMENSIONS, position if seed is None else seed)[without:]
         file = write_vectors(self.folder, f"{self.header.run}-{position}-{retry}", ids, vectors)
         one = Receipt(
             run=self.header.run, shard=self.shards[position].id, position=position, worker="w", generation=1, nonce="n",
             key=file["file"], digest=file["sha256"], output_bytes=file["bytes"], input_bytes=1, documents=ROWS,
-            chunks=ROWS, tokens=1, tokens_cut=0, failed_rows=0, quarantine=None, started=NOON, finished=NOON, retry=retry,
+            chunks=len(ids), tokens=1, tokens_cut=0, failed_rows=without, quarantine=None,
+            started=NOON, finished=NOON, retry=retry,
         )  # fmt: skip
         self.receipts[position] = one
         slab = slab_name(0)
@@ -311,3 +315,34 @@ def test_shard_that_is_embedded_again_while_it_is_loaded_is_there_once(
     vectors = unit_vectors(ROWS, DIMENSIONS, 9)
     assert [kept[Key(f"0-{row}", 0)].tobytes() for row in range(ROWS)] == [one.tobytes() for one in vectors]
     store.close()
+
+
+@pytest.mark.parametrize(
+    "kind", ["lance", "pgvector", *(pytest.param(k, marks=pytest.mark.e2e) for k in OTHERS)]
+)
+@pytest.mark.parametrize("without", [0, 3], ids=["whole", "some set aside"])
+def test_shard_that_is_embedded_again_after_its_load_is_there_once(
+    without: int, kind: str, tmp_path: Path, stores: VectorStores
+) -> None:
+    """The loader is killed behind each step, and another one goes on."""
+    going, target = GoingOn(tmp_path / "out", shards=3), parse_target(stores.address(kind, tmp_path))
+
+    def again() -> None:
+        going.put_back(0)
+        going.do(0, retry=1, seed=9, without=without)
+
+    for step in (lambda: going.do(0), lambda: going.do(1), again, lambda: going.do(2)):
+        step()
+        made, _ = follower(going, tmp_path, [], lambda: connect(target), target)
+        looks = iter((True, False))
+        made.wanted = lambda looks=looks: next(looks)
+        assert made.follow() is None  # it has loaded what is there, and is no more
+    going.end()
+    made, _ = follower(going, tmp_path, [], lambda: connect(target), target)
+    found = made.follow()
+    assert found is not None
+    with closing(connect(target)) as store:
+        dataset = open_dataset(str(tmp_path / "out"))
+        assert_holds(store, dataset)
+        assert load(dataset, target, store).action == "nothing"
+    assert found.rows == 3 * ROWS - without

@@ -5,14 +5,14 @@ collection to which the alias moves. Each collection holds a record of what it h
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from launcher.errors import Problem
 from launcher.loading.contents import Contents, check_takes_place, is_rest_of, resumed
 from launcher.loading.stores.common.backpressure import Limits, Throttle, Write
-from launcher.loading.vector_store import Guarantee, Rows, Schema
+from launcher.loading.vector_store import Guarantee, LoadedFile, Rows, Schema
 from launcher.sinks.index import IndexSpec
 
 
@@ -87,7 +87,7 @@ class BehindAlias(ABC):
             self._real = real
             return held
 
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
+    def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
         """It keeps no ledger: receipts in the output path count."""
         del contents
 

@@ -12,6 +12,13 @@ def uuid_of_key(key: Key) -> str:
     return str(uuid5(NAMESPACE, f"{key.id}\0{key.chunk}"))
 
 
+def hint_of_length(key: Key, most_bytes: int) -> str:
+    """What to do about a row that is too long: the columns, or the id alone."""
+    if len(key.id.encode()) > most_bytes // 2:
+        return "the id takes most of it: shorten corpus.id and embed again, or leave it out of the job"
+    return "--keep with fewer columns, or --keep none"
+
+
 def name_of_key(key: Key, most_bytes: int, *, only_ascii: bool) -> str:
     """`id:chunk`, or a UUID of both where that is too long, empty, or has characters that the store does not take.
 

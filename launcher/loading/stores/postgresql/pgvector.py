@@ -4,7 +4,7 @@ A new table is written by COPY without any index; the primary key and the HNSW i
 in use goes through a temporary table, and writes only rows that differ.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from launcher.loading.stores.postgresql import pgvector_tables as tables
 from launcher.loading.stores.postgresql.copy_binary import BIG_ENDIAN, HEADER, TRAILER, buffers
 from launcher.loading.stores.postgresql.pgvector_tables import TableName
 from launcher.loading.stores.postgresql.postgres import Connections, first_line, problems
-from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from launcher.loading.vector_store import Element, FileId, Guarantee, Key, LoadedFile, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
@@ -87,11 +87,11 @@ class PgVector:
             self._server.run(tables.comment(self._table, now))
         return now
 
-    def loaded(self, contents: Contents) -> frozenset[str]:
+    def loaded(self, contents: Contents) -> Collection[LoadedFile]:
         """What the ledger beside the table says."""
         with problems():
             found = self._server.run(tables.LOADED.format(self._ledger()), [contents.load])
-        return frozenset(sha256 for (sha256,) in found)
+        return [LoadedFile(*row) for row in found]
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
         """Write a file in one transaction, unless the ledger has it: a second loader waits here for the first."""

@@ -162,7 +162,7 @@ VALID_INDEX = sql.SQL(
 CLAIM = sql.SQL(
     "INSERT INTO {} (load, run, sha256, file, rows) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1"
 )
-LOADED = sql.SQL("SELECT sha256 FROM {} WHERE load = %s")
+LOADED = sql.SQL("SELECT sha256, file, rows FROM {} WHERE load = %s")
 PRIMARY_KEY = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY (id, chunk)")
 STAGING = sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
 COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")

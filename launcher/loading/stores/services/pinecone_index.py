@@ -11,7 +11,7 @@ and by the last row, before anything is read. A packed bit is a number, 1 or -1.
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -38,7 +38,7 @@ from launcher.loading.stores.services.pinecone_rows import (
     parts_of,
     row_id,
 )
-from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from launcher.loading.vector_store import Element, FileId, Guarantee, Key, LoadedFile, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
@@ -114,7 +114,7 @@ class PineconeNamespace:
         with problems():
             return self._register.prepare(contents, lambda _name: None, replace=replace)
 
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
+    def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
         """It keeps no ledger: receipts in the output path count."""
         del contents
 

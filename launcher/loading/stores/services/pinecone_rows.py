@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from launcher.errors import Problem
-from launcher.loading.stores.common.row_names import name_of_key
+from launcher.loading.stores.common.row_names import hint_of_length, name_of_key
 from launcher.loading.vector_store import Key, Rows, Schema
 
 # https://docs.pinecone.io/reference/api/database-limits/operation-limits, read 2026-11-30
@@ -41,7 +41,7 @@ def check_rows(rows: Rows) -> None:
             raise Problem(
                 f"Pinecone takes {METADATA_BYTES:,} bytes of metadata a row, and id {key.id[:60]!r}, chunk "
                 f"{key.chunk} has {size:,}",
-                hint="--keep with fewer columns, or --keep none",
+                hint=hint_of_length(key, METADATA_BYTES),
             )
 
 

@@ -8,7 +8,7 @@ and no count: keys are listed. The metric is the cosine; a packed bit is a numbe
 # botocore comes without types
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 import contextlib
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -45,7 +45,7 @@ from launcher.loading.stores.services.s3_vectors_limits import (
     metadata_of,
     plain_columns,
 )
-from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from launcher.loading.vector_store import Element, FileId, Guarantee, Key, LoadedFile, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
@@ -120,7 +120,7 @@ class S3Vectors:
         with _problems():
             return self._register.prepare(contents, partial(self._create, schema), replace=replace)
 
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
+    def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
         """It keeps no ledger: receipts in the output path count."""
         del contents
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from launcher.errors import Problem
+from launcher.loading.stores.common.row_names import hint_of_length
 from launcher.loading.vector_store import Rows, Schema
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-vectors-limitations.html, read 2026-11-30
@@ -83,5 +84,5 @@ def check_rows(rows: Rows, filtered: Sequence[str]) -> None:
                 raise Problem(
                     f"S3 Vectors takes {most:,} bytes of {what} a vector, and id {key.id[:60]!r}, chunk {key.chunk} "
                     f"has {size:,}",
-                    hint="--keep with fewer columns, or --keep none",
+                    hint=hint_of_length(key, most),
                 )

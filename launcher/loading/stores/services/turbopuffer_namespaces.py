@@ -11,7 +11,7 @@ bit is a number, 1 or -1.
 import contextlib
 import time
 from base64 import b64encode
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,9 +33,9 @@ from launcher.errors import Problem, Usage
 from launcher.loading.contents import Contents
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.stores.common.register import Register
-from launcher.loading.stores.common.row_names import uuid_of_key
+from launcher.loading.stores.common.row_names import hint_of_length, uuid_of_key
 from launcher.loading.stores.common.signs import numbers_of, stored_of
-from launcher.loading.vector_store import Element, FileId, Guarantee, Key, Rows, Schema, Vectors
+from launcher.loading.vector_store import Element, FileId, Guarantee, Key, LoadedFile, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
@@ -108,7 +108,9 @@ class TurbopufferNamespace:
                         raise Problem(
                             f"turbopuffer takes {most:,} bytes of {name}, and id {key.id[:60]!r}, chunk {key.chunk} has "
                             f"{size:,}",
-                            hint=f"leave {name} out of --keep, or out of ?filter= in the address",
+                            hint=hint_of_length(key, most)
+                            if name == ID
+                            else f"leave {name} out of --keep, or out of ?filter= in the address",
                         )
 
     # --- the store
@@ -138,7 +140,7 @@ class TurbopufferNamespace:
         with _problems():
             return self._register.prepare(contents, lambda _name: None, replace=replace)
 
-    def loaded(self, contents: Contents) -> frozenset[str] | None:
+    def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
         """It keeps no ledger: receipts in the output path count."""
         del contents
 

@@ -106,8 +106,9 @@ def test_row_that_is_too_long_is_refused_before_anything_is_written(
 ) -> None:
     ids = ["short", "9" * 50_000]
     write_dataset_of(tmp_path, [write_vectors(tmp_path, "a", ids, unit_vectors(2, 32, 1))])
-    with pytest.raises(Problem, match=r"takes [\d,]+ bytes"):
+    with pytest.raises(Problem, match=r"takes [\d,]+ bytes") as refused:
         load(open_dataset(str(tmp_path)), target, store)
+    assert "shorten corpus.id" in refused.value.hint  # no column is the reason
     assert store.contents() is None
 
 
