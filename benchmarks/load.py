@@ -106,6 +106,7 @@ def compared(rows: int, own: Callable[[], tuple[float, float]], bare: Callable[[
         "whole_rows_per_second": round(middle[1]),
         "own_bulk_path_rows_per_second": round(middle[2]),
         "share": round(middle[0] / middle[2], 3),
+        "whole_share": round(middle[1] / middle[2], 3),
         "cpu_seconds": round(cpu[0], 3),
         "own_bulk_path_cpu_seconds": round(cpu[1], 3),
     }

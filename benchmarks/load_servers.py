@@ -1,9 +1,11 @@
 """Rows a second of `embedfleet load` into Milvus, Valkey and Chroma, beside the fastest way into each of them, as JSON.
 
-Milvus's own: `do_bulk_insert` of one Parquet file that was exported before, from the disk of the server. Valkey's: HSET
-of bytes that are ready, 1,000 in a pipeline over as many connections. Chroma's: `add` of arrays that are ready, as large
-as a request may be. All without what makes a second load of the same rows harmless: an import of a file twice makes each
-row twice. Rounds alternate, on one machine. Qdrant is not here: no package holds its server, and ours would be measured.
+Milvus's own are two: `do_bulk_insert` of one Parquet file that was exported before, from the disk of the server, until
+its rows are in segments, which is compared with our whole load, and `insert` of rows that are ready over as many
+connections, until it is acknowledged, which is compared with our writing. Valkey's: HSET of bytes that are ready, 1,000
+in a pipeline over as many connections. Chroma's: `add` of arrays that are ready, as large as a request may be. All
+without what makes a second load of the same rows harmless: an import or an insert twice makes each row twice. Rounds
+alternate, on one machine. Qdrant is not here: no package holds its server, and ours would be measured.
 """
 
 # the clients are extras, and no part of `dev`
@@ -34,6 +36,7 @@ from tests.support.vector_datasets import dataset_of
 
 FILES, ROWS = 4, 5_000
 REQUEST_ROWS = 1_000
+MILVUS_PARTS = 5  # in an insert, as in one of ours
 POLL = 0.05
 
 
@@ -68,18 +71,56 @@ def seconds_of(send: Callable[[list[Any]], None], parts: list[list[Any]]) -> flo
     return monotonic() - begun
 
 
-def bare_milvus(place: str, file: Path) -> float:
-    """Seconds of one import into a new collection, until its rows are in segments."""
-    from pymilvus import DataType, MilvusClient, connections, utility
+def milvus_collection(client: Any) -> str:
+    """A new collection with the fields of ours; its name."""
+    from pymilvus import DataType
 
     name = f"bare_{uuid4().hex[:8]}"
-    client = MilvusClient(f"http://{place}")
-    schema = MilvusClient.create_schema(enable_dynamic_field=False)
+    schema = client.create_schema(enable_dynamic_field=False)
     schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=200)
     schema.add_field("id", DataType.VARCHAR, max_length=200)
     schema.add_field("chunk", DataType.INT32)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=DIMENSIONS)
     client.create_collection(name, schema=schema)
+    return name
+
+
+def bare_milvus_insert(place: str, parts: list[list[Part]]) -> float:
+    """Seconds of `insert`, until each is acknowledged."""
+    from pymilvus import MilvusClient
+
+    client = MilvusClient(f"http://{place}")
+    name = milvus_collection(client)
+    ready = [
+        [
+            [
+                {"key": key, "id": one, "chunk": 0, "vector": row}
+                for part in some[start : start + MILVUS_PARTS]
+                for key, one, row in zip(part.keys, part.ids, part.vectors, strict=True)
+            ]
+            for start in range(0, len(some), MILVUS_PARTS)
+        ]
+        for some in parts
+    ]
+
+    def send(requests: list[Any]) -> None:
+        own = MilvusClient(f"http://{place}")
+        for rows in requests:
+            own.insert(name, rows)
+        own.close()
+
+    seconds = seconds_of(send, ready)
+    client.drop_collection(name)
+    client.close()
+    return seconds
+
+
+def bare_milvus(place: str, file: Path) -> float:
+    """Seconds of one import into a new collection, until its rows are in segments."""
+    from pymilvus import MilvusClient, connections, utility
+
+    client = MilvusClient(f"http://{place}")
+    name = milvus_collection(client)
     host, _, port = place.partition(":")
     connections.connect("imports", host=host, port=port)
     begun = monotonic()
@@ -153,19 +194,24 @@ def main() -> None:
         dataset = dataset_of(folder / "out", FILES, ROWS, DIMENSIONS)
         export(dataset, folder / "rows.parquet", how="milvus")
         parts = parts_of(dataset)
-        bare: dict[str, Any] = {
-            "milvus": (running_milvus, partial(bare_milvus, file=folder / "rows.parquet")),
-            "redis": (running_redisearch, partial(bare_valkey, parts=parts)),
-            "chroma": (running_chroma, partial(bare_chroma, parts=parts)),
+        servers = {"milvus": running_milvus, "redis": running_redisearch, "chroma": running_chroma}
+        bare: dict[str, Callable[[str], float]] = {
+            "milvus import": partial(bare_milvus, file=folder / "rows.parquet"),
+            "milvus insert": partial(bare_milvus_insert, parts=parts),
+            "redis": partial(bare_valkey, parts=parts),
+            "chroma": partial(bare_chroma, parts=parts),
         }
+        places: dict[str, str] = {}
         found: dict[str, Any] = {"rows": dataset.rows, "dimensions": DIMENSIONS, "parallel": PARALLEL}
-        for kind in sys.argv[1:] or bare:
-            start, own_way = bare[kind]
-            place = stack.enter_context(start())
-            found[kind] = compared(
+        for path in sys.argv[1:] or bare:
+            kind = path.partition(" ")[0]
+            if kind not in places:
+                places[kind] = stack.enter_context(servers[kind]())
+            place = places[kind]
+            found[path] = compared(
                 dataset.rows,
                 lambda kind=kind, place=place: ours(dataset, f"{kind}://{place}/docs_{uuid4().hex[:8]}"),
-                lambda own_way=own_way, place=place: own_way(place),
+                lambda path=path, place=place: bare[path](place),
             )
     json.dump(found, sys.stdout, indent=1)
     print()
