@@ -11,8 +11,10 @@ from typing import Any, cast
 
 from launcher.errors import Usage
 from launcher.format import count, plural
+from launcher.vectors.query_encoder import is_unicode
 
 SHOWN = 3  # names in an error
+MOST_RELEVANT = 1_000_000
 COLUMNS = 3  # of BEIR: query-id, corpus-id, score; TREC has an unused one in the second place
 
 
@@ -84,6 +86,10 @@ def read_queries(path: Path) -> dict[str, str]:
         name, text = fields.get("_id", fields.get("id")), fields.get("text", fields.get("query"))
         if not isinstance(name, str | int) or isinstance(name, bool) or not isinstance(text, str):
             raise _bad(path, number, "no query: `_id` and `text` are wanted", _QUERY_HINT)
+        if not is_unicode(f"{name}{text}"):
+            raise _bad(
+                path, number, f"half of a surrogate pair, such as \\ud83d, in the query {name!r}", _QUERY_HINT
+            )
         if not text.strip():
             raise _bad(path, number, f"the query {name} has no text", _QUERY_HINT)
         if str(name) in found:
@@ -112,17 +118,22 @@ def _qrels(path: Path) -> dict[str, dict[str, int]]:
                 f"no judgment: {line.strip()[:60]!r}",
                 "a line of QUERY, tab, DOCUMENT, tab, SCORE",
             )
-        found.setdefault(cells[0].strip(), {})[cells[1].strip()] = relevance
+        query, document = cells[0].strip(), cells[1].strip()
+        if found.setdefault(query, {}).setdefault(document, relevance) != relevance:
+            said = f"{document} was {found[query][document]} for {query} before, and is {relevance} here"
+            raise _bad(path, number, said, "keep one of the two judgments")
     if not found:
         raise Usage(f"{path} has no judgments", hint="name qrels with at least one line below the header")
     return found
 
 
 def _whole(text: str) -> int | None:
+    """A relevance; None: it is no whole number, or an absurd one."""
     try:
-        return max(0, int(text))
+        found = max(0, int(text))
     except ValueError:
         return None
+    return found if found <= MOST_RELEVANT else None
 
 
 def _bad(path: Path, number: int, what: str, hint: str) -> Usage:

@@ -35,12 +35,10 @@ class Contents:
     replaces: str | None = None  # the collection that served when the load began; None: it replaces none
     rows: int | None = None  # once complete
     refused: int = 0  # rows of the run that the store refused, and which are not in it
-    superseded: tuple[
-        str, ...
-    ] = ()  # beginnings of SHA-256 of files that were written and are no longer listed
-    kept: tuple[str, ...] | None = (
-        None  # columns of the source beside its vectors; None: an older version wrote it
-    )
+    # Beginnings of SHA-256 of files that its load wrote and the run no longer lists.
+    superseded: tuple[str, ...] = ()
+    # Columns of the source beside its vectors; None: an older version wrote it.
+    kept: tuple[str, ...] | None = None
     model: str
     model_fingerprint: str | None = None
     precision: str | None = None

@@ -155,7 +155,8 @@ def schema_of(dataset: Dataset, store: VectorStore, keep: Sequence[str] | None) 
                 hint=f"it keeps {', '.join(offered) or 'none'}; `output.keep` of the job adds others",
             )
     element = store.element(dataset.header.dtype, dataset.dimensions)
-    return Schema(dataset.dimensions, element, tuple(offered if keep is None else keep), dataset.rows)
+    kept = tuple(dict.fromkeys(offered if keep is None else keep))
+    return Schema(dataset.dimensions, element, kept, dataset.rows)
 
 
 def load(

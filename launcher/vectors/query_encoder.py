@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from launcher.errors import Usage
 from tasks.engines.base import Encoder, Vectors, truncate_dimensions
 from tasks.engines.load import installed, load_encoder
 from tasks.models.describe import describe
@@ -23,6 +24,15 @@ from tasks.models.tokenizing.pieces import (
 from tasks.protocol.manifest import Header
 
 InputType = Literal["query", "document"]
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8: half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,16 @@ class RunEncoder:
     limit: int  # longest piece in tokens, special tokens included
 
     def pieces(self, texts: Sequence[str], prompt: str) -> list[TextPieces]:
-        """One piece for each text, truncated as a text of the run is."""
+        """One piece for each text, truncated as a text of the run is.
+
+        Raises:
+            Usage: a text or the prompt is no Unicode, as an argument in another encoding.
+        """
+        if not all(map(is_unicode, (prompt, *texts))):
+            raise Usage(
+                "a text or its prompt holds half of a surrogate pair, or bytes that are not UTF-8",
+                hint="write it in UTF-8",
+            )
         return split_texts(self.encoder.tokenizer, texts, ChunkSpec(self.limit, None, prompt))
 
     def encode(self, ids: Sequence[Sequence[int]], prompt: str, dimensions: int | None = None) -> Vectors:

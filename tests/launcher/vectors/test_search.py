@@ -74,6 +74,9 @@ def test_empty_query_and_silly_k_are_refused(tmp_path: Path) -> None:
     dataset = open_dataset(run_of_dtype(tmp_path, "float32"))
     with pytest.raises(Usage, match="empty"):
         search(dataset, " ")
+    for query, prompt in (("\udcff", None), ("word", "\ud83d ")):  # an argument in another encoding
+        with pytest.raises(Usage, match="not UTF-8"):
+            search(dataset, query, prompt=prompt)
     with pytest.raises(Usage, match="k is 0"):
         search(dataset, "word", 0)
 
