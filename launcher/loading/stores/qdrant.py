@@ -9,6 +9,7 @@ the inner product: for a cosine Qdrant would scale them, and they have length 1 
 # pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 import contextlib
+import json
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -298,3 +299,8 @@ def _problems() -> Generator[None]:
         ) from error
     except ApiException as error:
         raise Problem(f"Qdrant answered what its client cannot read: {error}", hint=AGAIN) from error
+    except (json.JSONDecodeError, AssertionError) as error:  # an answer of 200 that is none of Qdrant's
+        raise Problem(
+            f"Qdrant answered what its client cannot read: {error}",
+            hint="see that the address is that of the server, and not of a page before it",
+        ) from error

@@ -68,6 +68,16 @@ def connected(target: Target, api_key: str | None) -> Any:
         try:
             client.connect()
             _check_grpc(params)
+        except (
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:  # of an answer that lacks what its client reads
+            client.close()
+            raise Problem(
+                f"what answers at {target.host} is no Weaviate: {error}",
+                hint="see that the address is that of the server, and not of a page before it",
+            ) from error
         except BaseException:
             client.close()
             raise

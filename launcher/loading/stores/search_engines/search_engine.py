@@ -211,17 +211,15 @@ class SearchEngine(BehindAlias):
 
     def serving(self) -> str | None:
         """The index behind the alias."""
-        found = self._or_none("GET", f"/{self._name}/_mapping")
-        return None if found is None else min(found)
+        return min(self._mappings(self._name), default=None)
 
     def mine(self) -> list[str]:
         """The indexes that were made for this name."""
-        return sorted(self._or_none("GET", f"/{self._name}__*/_mapping") or {})
+        return sorted(self._mappings(f"{self._name}__*"))
 
     def record(self, name: str) -> Contents | None:
         """Of the `_meta` of an index."""
-        found: Json = self._or_none("GET", f"/{name}/_mapping") or {}
-        meta: Json = found.get(name, {}).get("mappings", {}).get("_meta") or {}
+        meta: Json = self._mappings(name).get(name, {}).get("_meta") or {}
         return decode(str(meta.get(META, "")))
 
     def say(self, name: str, contents: Contents) -> None:
@@ -273,6 +271,21 @@ class SearchEngine(BehindAlias):
             if error.status == 404:
                 return None
             raise
+
+    def _mappings(self, name: str) -> dict[str, Json]:
+        """The mappings of the indexes behind a name, by the names of these; none where there is none.
+
+        Raises:
+            ServerError: the answer is no such document.
+        """
+        found: Any = self._or_none("GET", f"/{name}/_mapping")
+        if found is None:
+            return {}
+        try:
+            return {str(index): dict(about["mappings"]) for index, about in found.items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            said = f"what answers is no {self.product}, or a page before it: {str(found)[:60]}"
+            raise ServerError(200, said) from error
 
     def _refresh(self, name: str) -> None:
         self._changed = False
