@@ -92,7 +92,7 @@ bench-plan: setup ## how long a plan and the solver take, as JSON
 bench-simulate: setup ## policies on recorded spot markets beside hindsight, as JSON; reads ../shared/traces if it is there
 	@$(BIN)/python -m benchmarks.simulate
 
-bench-calibration: setup ## what forecasts of steered runs say beside what simulated runs show, as JSON
+bench-calibration: setup ## what forecasts of steered runs and of static fleets say beside what simulated runs show, as JSON
 	@$(BIN)/python -m benchmarks.calibration
 
 bench-intervals: setup ## how often P10 to P90 of plans holds what a simulator of its own finds, as JSON

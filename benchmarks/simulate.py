@@ -1,6 +1,6 @@
 """`make bench-simulate`: policies on recorded spot markets, beside hindsight, printed as one JSON object.
 
-    python -m benchmarks.simulate [--seeds N] [--policies A,B] [--markets A,B] [--ratios 1.2,2]
+    python -m benchmarks.simulate [--seeds N] [--first-seed N] [--policies A,B] [--markets A,B] [--ratios 1.2,2]
 
 Reads the traces in ../shared/traces; without them one generated market stands in. Work is 6 hours of the fleet, the
 deadline a ratio of that, cold starts 5 and 10 minutes; a seed is a start within the trace. Costs are relative to
@@ -175,7 +175,7 @@ class _Case:
 
 
 def run_cases(
-    chosen: Sequence[BenchMarket], policies: Sequence[str], ratios: Sequence[float], seeds: int
+    chosen: Sequence[BenchMarket], policies: Sequence[str], ratios: Sequence[float], seeds: Sequence[int]
 ) -> dict[str, list[_Case]]:
     """Every policy in every market, ratio, cold start and seed."""
     found: dict[str, list[_Case]] = {name: [] for name in policies}
@@ -183,7 +183,7 @@ def run_cases(
         for ratio in ratios:
             for cold in COLD_STARTS:
                 scenario = market.scenario(ratio, cold)
-                for seed in range(seeds):
+                for seed in seeds:
                     world = market.market(scenario, seed)
                     least = hindsight_usd(scenario, world)
                     if least is None:
@@ -297,6 +297,7 @@ def main() -> None:
         prog="benchmarks.simulate", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--policies", default=",".join(POLICIES))
     parser.add_argument("--markets", default="")
     parser.add_argument("--ratios", default=",".join(f"{ratio:g}" for ratio in RATIOS))
@@ -305,14 +306,13 @@ def main() -> None:
     if arguments.markets:
         chosen = [market for market in chosen if market.name in arguments.markets.split(",")]
     policies = arguments.policies.split(",")
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     started = time.process_time()
-    found = run_cases(
-        chosen, policies, [float(word) for word in arguments.ratios.split(",")], arguments.seeds
-    )
+    found = run_cases(chosen, policies, [float(word) for word in arguments.ratios.split(",")], seeds)
     document = {
         "machine": platform.machine(),
         "markets": {market.name: {"fleet": market.machines} for market in chosen},
-        "seeds": list(range(arguments.seeds)),
+        "seeds": list(seeds),
         "cold_starts": COLD_STARTS,
         "cpu_seconds": _rounded(time.process_time() - started),
         "policies": table(found),

@@ -5,8 +5,10 @@ from math import exp
 import numpy as np
 import pytest
 
-from benchmarks import calibration
-from benchmarks.calibration import HELD_OUT, TUNING, Case, bin_rows, chance_below, chance_row, halves, report
+from benchmarks.calibration import static, steered
+from benchmarks.calibration.bins import bin_rows, chance_row, wilson
+from benchmarks.calibration.static import StaticCase, fleet_of
+from benchmarks.calibration.steered import HELD_OUT, TUNING, Case, chance_below, halves, report, scenario_of
 
 SPREAD = 0.3  # standard deviation of the logarithm
 
@@ -63,8 +65,54 @@ def test_halves_share_no_market_and_a_case_is_one_run() -> None:
     found = halves()
     names = {half: {market.name for market in chosen} for half, chosen in found.items()}
     assert not names[TUNING] & names[HELD_OUT]
-    one = calibration.run_case(found[TUNING][0], 1.5, 1, 0.85, 0)
-    assert one == calibration.run_case(found[TUNING][0], 1.5, 1, 0.85, 0)
+    one = steered.run_case(found[TUNING][0], 1.5, 1, 0.85, 0)
+    assert one == steered.run_case(found[TUNING][0], 1.5, 1, 0.85, 0)
     assert one.hours[0] <= one.hours[1] <= one.hours[2]
-    assert one.chance_late > calibration.run_case(found[TUNING][0], 1.5, 1, 1.0, 0).chance_late
+    assert one.chance_late > steered.run_case(found[TUNING][0], 1.5, 1, 1.0, 0).chance_late
     assert 0 < one.seen_hours < 30
+
+
+def test_bins_of_chances_have_the_interval_of_what_was_seen() -> None:
+    pairs = [(0.3, float(number % 4 == 0)) for number in range(64)]
+    found = chance_row(pairs, chances=True)
+    assert found["bins"][0]["interval"] == [0.16, 0.368]
+    assert found["bins_within_interval"] == "1 of 1"
+    assert chance_row([(0.9, seen) for _, seen in pairs], chances=True)["bins_within_interval"] == "0 of 1"
+
+
+def test_interval_of_a_chance_that_was_never_or_always_seen_is_not_a_point() -> None:
+    """Wilson's interval: of 100 runs none was late, which still allows 3.7 %."""
+    assert wilson(0, 100) == pytest.approx((0.0, 0.037), abs=1e-3)
+    assert wilson(100, 100) == pytest.approx((0.963, 1.0), abs=1e-3)
+
+
+def test_static_fleet_rents_nothing_but_its_own_machines() -> None:
+    market = halves()[TUNING][0]
+    scenario = fleet_of(scenario_of(market, 4.0, 1, 1.0), 2.0)
+    planned = {
+        place.infra: count
+        for place, count in zip(scenario.fleet[0].places, scenario.fleet[0].counts, strict=True)
+    }
+    assert {kind.infra: kind.cap for kind in scenario.kinds} == planned
+    assert scenario.machines == sum(planned.values())
+    assert all(kind.spot for kind in scenario.kinds)
+
+
+def test_static_case_is_one_run_and_its_chance_falls_with_the_time_that_it_has() -> None:
+    market = halves()[TUNING][2]
+    tight, loose = (static.run_case(market, 4.0, times, 0) for times in (1.0, 4.0))
+    assert tight == static.run_case(market, 4.0, 1.0, 0)
+    assert loose.machines > tight.machines
+    assert 0 < loose.chance_late < tight.chance_late < 1
+
+
+def test_static_figures_are_of_each_deadline_and_market() -> None:
+    cases = [
+        StaticCase(market, ratio, times, 8, 1, 0.5, late)
+        for ratio, times in static.DEADLINES
+        for market, late in (("always", True), ("never", False))
+    ]
+    found = static.report(cases)
+    assert (found["runs"], found["said"], found["seen"]) == (10, 0.5, 0.5)
+    assert {row["seen"] for row in found["by_deadline"].values()} == {0.5}
+    assert {name: row["seen"] for name, row in found["by_market"].items()} == {"always": 1.0, "never": 0.0}

@@ -7,7 +7,7 @@ from benchmarks.simulate import PROBES, generated, look_seconds, markets, run_ca
 
 
 def test_table_counts_runs_and_compares_with_uniform() -> None:
-    found = run_cases([generated()], ["greedy", "uniform", "on-demand"], [2.0], 1)
+    found = run_cases([generated()], ["greedy", "uniform", "on-demand"], [2.0], range(1))
     rows = table(found)
     assert rows["greedy"]["2"]["runs"] == 2  # of two cold starts
     assert rows["greedy"]["2"]["late"] == 0
@@ -34,4 +34,6 @@ def test_recorded_markets_have_their_places_and_prices() -> None:
     }
     assert all(place.usd_per_hour is not None for market in found.values() for place in market.traces.places)
     assert max(place.available.max() for place in found["v100-scarce"].traces.places) == 3
-    assert simulate.row(run_cases([found["v100-9-zones"]], ["static"], [4.0], 1)["static"])["runs"] == 2
+    assert (
+        simulate.row(run_cases([found["v100-9-zones"]], ["static"], [4.0], range(1))["static"])["runs"] == 2
+    )

@@ -1,28 +1,21 @@
-"""`make bench-calibration`: what the forecast of a plan says, beside what simulated runs then show, as one JSON object.
-
-    python -m benchmarks.calibration [--seeds N] [--ratios 1.2,1.5,2,4]
+"""The first forecast of the autopilot, beside simulated runs: hours, dollars, on demand's share, chance to be late.
 
 A case is one simulated run of the autopilot: a market, a deadline as a ratio of six hours of the fleet, a fleet with or
 without room for twice the machines, on demand there all the time or 85 % of it, and a seed: a start within the trace, and
-a true speed from the plan's spread. The forecast is that of the first look, which knows nothing of the market. Markets
-are in two halves: constants of the forecast are tuned on one half alone. Recordings: those that come with embedfleet, and
-one of ../shared/traces where that is there. Reported of each half: coverage of P10 to P90, shares of runs below each
-quantile, seen over said, and 20 bins of chances (late), of shares (on demand), and of quantiles (hours, dollars).
+a true speed from the plan's spread. The forecast is that of the first look, which knows nothing of the market. Reported:
+coverage of P10 to P90, shares of runs below each quantile, seen over said, and 20 bins of chances (late), of shares (on
+demand), and of quantiles (hours, dollars).
 """
 
-import argparse
-import json
-import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from math import exp, log
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 
+from benchmarks.calibration.bins import BINS, chance_row
 from benchmarks.simulate import L4_LIST, PROBES, V100_LIST, BenchMarket, markets
 from launcher.simulator.catalog import find_traces
 from launcher.simulator.market import Market
@@ -39,8 +32,6 @@ ROOMS = (1, 2)  # machines that may be held, as a multiple of the fleet
 OBTAINABLE = (1.0, 0.85)  # share of the time in which machines are there on demand
 SPEED_P10 = 0.8  # of the planned speed
 COLD_START = 300.0  # seconds
-SEEDS = 3
-BINS = 20
 TUNING, HELD_OUT = "tuning", "held-out"
 GENERATED_LIST_USD = 3.0  # an hour on demand; a spot machine costs 1.0 on the mean
 
@@ -104,7 +95,7 @@ def first_forecast(scenario: Scenario, market: Market) -> Forecast:
             seconds=0.0,
             tokens_left=scenario.tokens,
             machines=[],
-            ended=[],
+            ended={},
             prices=[kind.usd_per_hour[0] for kind in market.kinds],
             answers=[],
             spent=0.0,
@@ -199,39 +190,13 @@ def quantile_row(
     }
 
 
-def bin_rows(pairs: Sequence[tuple[float, float]]) -> list[dict[str, float]]:
-    """What was said and what was seen on the mean, in 20 bins of what was said; empty bins are left out."""
-    rows = list[dict[str, float]]()
-    for number in range(BINS):
-        here = [pair for pair in pairs if min(BINS - 1, int(pair[0] * BINS)) == number]
-        if here:
-            said, seen = np.mean(here, axis=0)
-            rows.append(
-                {
-                    "from": number / BINS,
-                    "runs": len(here),
-                    "said": round(float(said), 3),
-                    "seen": round(float(seen), 3),
-                }
-            )
-    return rows
-
-
-def chance_row(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Means of said and seen, the mean gap of the bins weighted by runs, and the bins."""
-    rows = bin_rows(pairs)
-    gap = sum(row["runs"] * abs(row["said"] - row["seen"]) for row in rows) / max(1, len(pairs))
-    said, seen = np.mean(pairs, axis=0)
-    return {"said": round(float(said), 3), "seen": round(float(seen), 3), "gap": round(gap, 3), "bins": rows}
-
-
 def report(cases: Sequence[Case]) -> dict[str, Any]:
     """All figures of some runs."""
     return {
         "runs": len(cases),
         "hours": quantile_row(cases, lambda case: (case.hours, case.seen_hours)),
         "usd": quantile_row(cases, lambda case: (case.usd, case.seen_usd)),
-        "late": chance_row([(case.chance_late, float(case.seen_late)) for case in cases]),
+        "late": chance_row([(case.chance_late, float(case.seen_late)) for case in cases], chances=True),
         "on_demand_share": chance_row([(case.on_demand_share, case.seen_share) for case in cases]),
     }
 
@@ -265,36 +230,3 @@ def _without_bins(figures: dict[str, Any]) -> dict[str, Any]:
         name: value if name == "runs" else {key: one for key, one in value.items() if key != "bins"}
         for name, value in figures.items()
     }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="benchmarks.calibration", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--ratios", default=",".join(f"{ratio:g}" for ratio in RATIOS))
-    arguments = parser.parse_args()
-    ratios = [float(word) for word in arguments.ratios.split(",")]
-    started = time.process_time()
-    found = {
-        half: half_report(
-            [
-                run_case(market, *cell)
-                for market in chosen
-                for cell in product(ratios, ROOMS, OBTAINABLE, range(arguments.seeds))
-            ]
-        )
-        for half, chosen in halves().items()
-    }
-    document = {
-        "machine": platform.machine(),
-        "seeds": list(range(arguments.seeds)),
-        "speed_p10": SPEED_P10,
-        "cpu_seconds": round(time.process_time() - started, 1),
-        "halves": found,
-    }
-    print(json.dumps(document, indent=1))
-
-
-if __name__ == "__main__":
-    main()
