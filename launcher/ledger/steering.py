@@ -43,6 +43,12 @@ class SteeringHistory:
         with self._database.reading() as connection:
             return ASK.select(connection, "run = ?", (run,), order="at, machine")
 
+    def runs_with_asks(self, since: datetime) -> list[str]:
+        """Return the runs that asked for machines since then, by name."""
+        statement = "SELECT DISTINCT run FROM ask WHERE at >= ? ORDER BY run"
+        with self._database.reading() as connection:
+            return [str(run) for (run,) in connection.execute(statement, (utc_text(since),))]
+
     def record_course(self, run: str, course: CourseRecord, decisions: Sequence[DecisionRecord] = ()) -> None:
         """Record a course and its decisions together, before the orders are carried out."""
         with self._database.writing() as connection:

@@ -122,7 +122,9 @@ def assemble_plan(
         stores=store_costs(vectors),
         sink=sink_cost(job.sink, vectors, _steered_usd(steering) or chosen.usd),
         steering=steering,
-        static_chance_late=static_chance_late(job, chosen, clouds.requirements, request.now)
+        static_chance_late=static_chance_late(
+            job, chosen, clouds.requirements, request.now, request.options.steered
+        )
         if clouds
         else None,
         gap=decision.gap if found else None,
@@ -140,7 +142,9 @@ def _steering(request: PlanRequest, clouds: CloudChoice | None, chosen: Estimate
     if clouds is None:
         return None
     found = clouds.candidates.candidates
-    return steering_plan(request.job, found, clouds.requirements, chosen, request.now)
+    return steering_plan(
+        request.job, found, clouds.requirements, chosen, request.now, request.options.steered
+    )
 
 
 def _hosted_work(request: PlanRequest, corpus: InspectedCorpus) -> HostedWork:

@@ -16,6 +16,7 @@ from launcher.jobs.model_reference import resolve
 from launcher.ledger.records import ColdStart, MeasuredSpeed, PlanOutcome
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.model_support import engine_refusal, model_support
+from launcher.steering.priors import PastRun
 from launcher.throughput import model_shapes
 from launcher.throughput.folder_shape import hub_shape
 from launcher.throughput.predict import ModelShape
@@ -42,6 +43,7 @@ class PlanOptions:
     speeds: Sequence[MeasuredSpeed] = ()  # measured speeds, the newest first
     cold_starts: Sequence[ColdStart] = ()  # how long machines took to start, the newest first
     outcomes: Sequence[PlanOutcome] = ()  # of finished runs, the newest first
+    steered: Sequence[PastRun] = ()  # what steered runs saw of their places, the newest last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

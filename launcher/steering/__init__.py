@@ -18,6 +18,7 @@ safety_net: whether on-demand machines alone would still keep the deadline.
 supply: what spot places may supply until the deadline, and the shadow price.
 pace: the speed of machines, planned first, then measured.
 beliefs: how often a place takes its machines, and how soon it has some again.
+priors: what earlier runs saw of a place, as the belief with which a run begins.
 course: what was decided at one look, and what is expected.
 situation_text: a situation as text that a ledger keeps.
 situation: what steering decides by: market, machines, work, money, time.

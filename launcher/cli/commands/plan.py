@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from launcher.cli.console import say, show, show_text
 from launcher.evaluation.known import known_evaluation, proposal
 from launcher.files import write
+from launcher.fleet.provisioning.past_runs import past_steered_runs
 from launcher.jobs.job import Job
 from launcher.jobs.parse import read_job
 from launcher.ledger.ledger import Ledger
@@ -90,7 +91,7 @@ def plan_options(arguments: Namespace) -> PlanOptions:
     """What the command line and the ledger add to a job.
 
     Prices come from the book that --price-book names, else from the user's own, else from the snapshot; measured speeds,
-    cold starts and the outcomes of finished runs from the ledger, if there is one.
+    cold starts, the outcomes of finished runs and what steered runs saw of places from the ledger, if there is one.
     """
     found = book_of(arguments.price_book, offline=arguments.offline)
     if found.trouble:
@@ -114,6 +115,7 @@ def plan_options(arguments: Namespace) -> PlanOptions:
             speeds=ledger.speeds.matching(),
             cold_starts=ledger.machines.cold_starts(),
             outcomes=ledger.outcomes.all(),
+            steered=past_steered_runs(ledger, utc()),
         )
 
 

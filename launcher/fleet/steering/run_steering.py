@@ -20,7 +20,7 @@ from launcher.ledger.steering_records import CourseBody, CourseRecord, DecisionR
 from launcher.steering.course import SAY, BudgetPressure, Course, Decision, after_deadline
 from launcher.steering.orders import Order
 from launcher.steering.refusals import ASSUMED_SHARE
-from launcher.steering.situation import Limits, Steering, WhenShort
+from launcher.steering.situation import Belief, Limits, PlaceKey, Steering, WhenShort
 from launcher.steering.situation_text import situation_text
 from launcher.throughput.calibration import FirstMinute
 
@@ -39,6 +39,7 @@ class SteeringOptions:
     tokens_p90: float | None = None
     shard_seconds: float = 60.0
     agreed_usd: float | None = None  # the P90 that the launch named
+    beliefs: Mapping[PlaceKey, Belief] = field(default_factory=dict[PlaceKey, Belief])  # before the run
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,6 +85,7 @@ class RunSteering:
             started=self.started,
             deadline=self.deadline(),
             tokens_left_p90=self._tokens_left_p90(tokens_left),
+            beliefs=self.options.beliefs,
             answers=self.history.answers(machines),
             quotes={} if self.quotes is None else self.quotes.quotes(now),
             pace=measured_pace(minutes, machines, groups),

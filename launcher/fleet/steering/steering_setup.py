@@ -13,6 +13,7 @@ from launcher.ledger.records import Run
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.estimates.estimate import SHARD_SECONDS
 from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.steering.place_priors import prior_beliefs
 from launcher.steering.situation import Limits, Quota, WhenShort
 
 MOST_PROBES = 2  # machines that may be asked for beside a full fleet, to replace dearer ones
@@ -75,6 +76,7 @@ def steering_options(plan: SavedPlan, job: Job, groups: Sequence[FleetGroup]) ->
         tokens_p90=None if interval is None else float(interval[1]),
         shard_seconds=_shard_seconds(plan, groups),
         agreed_usd=None if plan.usd_p90 is None else float(plan.usd_p90),
+        beliefs=prior_beliefs(found.priors),
     )
 
 

@@ -43,7 +43,7 @@ def dump(plan: SavedPlan) -> dict[str, Any]:
     body: dict[str, Any] = json_values(plan)
     body.pop("digest")
     for section, _, key in LATER_KEYS:
-        found: Any = body[section] if section else body
+        found: Any = body.get(section, []) if section else body
         for one in cast("list[dict[str, Any]]", found if isinstance(found, list) else [found]):
             if one[key] is None or (not one[key] and key not in LATER_FIGURES):
                 del one[key]

@@ -41,6 +41,7 @@ LATER_KEYS = (  # "": the plan itself
     ("", "SavedPlan", "stores"),
     ("", "SavedPlan", "sink"),
     ("", "SavedPlan", "steering"),
+    ("steering", "SteeringPlan", "priors"),
     ("hosted", "HostedOption", "relation"),
     ("hosted", "HostedOption", "parameters"),
     ("hosted", "HostedOption", "batch_as_of"),

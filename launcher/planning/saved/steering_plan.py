@@ -51,6 +51,19 @@ class SharedQuota:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacePrior:
+    """What earlier runs on this laptop saw of a place, weighted by age: events, and hours in which it was observed."""
+
+    place: str  # as SkyPilot names it: cloud/region or cloud/region/zone
+    gpu: str
+    purchase: str
+    falls: float  # times that it took machines
+    hours_up: float
+    returns: float  # times that it had machines again
+    hours_down: float
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """All that the launch may rent: kinds, the cheapest a token first, and machines at one moment at most."""
 
@@ -73,7 +86,7 @@ class SteeringPlan:
     """How the fleet is steered, and what is expected then. None: not known.
 
     Chances are shares from 0 to 1; `chance_late` holds if what `assumes` says is true. `usd` has the safety net in it:
-    machines on demand where spot fails.
+    machines on demand where spot fails. `priors`: what the forecast and the launch know of places from earlier runs.
     """
 
     policy: Steer
@@ -84,6 +97,7 @@ class SteeringPlan:
     chance_over_budget: float | None
     assumes: tuple[str, ...]
     envelope: Envelope
+    priors: tuple[PlacePrior, ...] = ()
 
     @property
     def expects(self) -> bool:

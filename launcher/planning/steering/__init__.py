@@ -5,6 +5,7 @@ Imports: `launcher.planning.estimates`, `offers`, `optimizer`, `saved`; `launche
 assumptions: what the chance to be late rests on, in words.
 envelope: what a steered launch may rent.
 envelope_prices: the same of a steered plan, for all that it may rent: what moved is repriced.
+place_priors: what earlier runs saw of the places that may be rented.
 static_chance: the chance that the planned machines alone are late, were they not steered.
 steering_forecast: what a steered fleet is expected to cost and to take.
 """

@@ -18,16 +18,27 @@ from launcher.planning.estimates.launching import TEARDOWN_SECONDS
 from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
 from launcher.planning.optimizer.search import Requirements
 from launcher.planning.saved.saved_plan import SavedPlan
-from launcher.planning.saved.steering_plan import Envelope, ShareQuantiles, SteeredKind, SteeringPlan
+from launcher.planning.saved.steering_plan import (
+    Envelope,
+    PlacePrior,
+    ShareQuantiles,
+    SteeredKind,
+    SteeringPlan,
+)
 from launcher.planning.steering.assumptions import assumptions
-from launcher.planning.steering.envelope import envelope_of, place_of_kind
+from launcher.planning.steering.envelope import envelope_of
+from launcher.planning.steering.place_priors import (
+    place_key,
+    place_priors,
+    prior_assumption,
+    prior_beliefs,
+)
 from launcher.steering.course import Forecast
 from launcher.steering.decide import decide
 from launcher.steering.forecast import LONGEST_HOURS, P90_SIGMAS
+from launcher.steering.priors import PastRun
 from launcher.steering.refusals import ASSUMED_SHARE
 from launcher.steering.situation import (
-    ON_DEMAND,
-    SPOT,
     Kind,
     Limits,
     Quota,
@@ -46,8 +57,9 @@ def steering_plan(
     requirements: Requirements,
     chosen: Estimate,
     now: datetime,
+    past: Sequence[PastRun] = (),
 ) -> SteeringPlan | None:
-    """How the fleet will be steered; None where it is not, or where nothing has a price.
+    """How the fleet will be steered; None where it is not, or where nothing has a price. `past`: earlier runs here.
 
     Raises:
         Infeasible: `limits.when_short: deadline`, and the budget does not hold the P90.
@@ -65,7 +77,8 @@ def steering_plan(
     )
     if envelope is None:
         return None
-    forecast = first_forecast(job, policy, envelope, requirements, chosen, now)
+    priors = place_priors(envelope, past, now)
+    forecast = first_forecast(job, policy, envelope, requirements, chosen, now, priors)
     usd = UsdQuantiles(None, None, None)
     hours = None
     if forecast is not None:
@@ -81,8 +94,12 @@ def steering_plan(
         on_demand_share=None if forecast is None else _share(forecast),
         chance_late=None if forecast is None else chance_late_at(forecast.chance_late, hours, requirements),
         chance_over_budget=_chance_over(usd, requirements.budget),
-        assumes=assumptions(envelope, candidates, requirements),
+        assumes=(
+            *assumptions(envelope, candidates, requirements),
+            *([prior_assumption(priors, envelope, past, now)] if priors else []),
+        ),
         envelope=envelope,
+        priors=priors,
     )
     _check_deadline_is_paid(job, found, requirements)
     return found
@@ -95,6 +112,7 @@ def first_forecast(
     requirements: Requirements,
     chosen: Estimate,
     now: datetime,
+    priors: Sequence[PlacePrior],
 ) -> Forecast | None:
     """What is expected before any machine was asked for."""
     hours = requirements.deadline_hours
@@ -107,6 +125,7 @@ def first_forecast(
         budget=requirements.budget,
         hours=chosen.hours.mid,
         now=now,
+        priors=priors,
     )
 
 
@@ -142,6 +161,7 @@ def saved_forecast(plan: SavedPlan, policy: Steer, envelope: Envelope, now: date
         budget=job.limits.budget,
         hours=hours.p50,
         now=now,
+        priors=() if plan.steering is None else plan.steering.priors,
     )
 
 
@@ -155,6 +175,7 @@ def _forecast(
     budget: Decimal | None,
     hours: float,
     now: datetime,
+    priors: Sequence[PlacePrior],
 ) -> Forecast | None:
     """The forecast of the launcher's first look. `tokens`: P50 and P90. `hours`: the horizon without a deadline."""
     situation = Situation(
@@ -166,6 +187,7 @@ def _forecast(
             started=now,
             deadline=deadline,
             tokens_left_p90=tokens[1],
+            beliefs=prior_beliefs(priors),
             limits=Limits(
                 machines=envelope.machines,
                 on_demand=envelope.on_demand,
@@ -184,11 +206,7 @@ def _forecast(
 def _kind(number: int, kind: SteeredKind) -> Kind:
     return Kind(
         number=number,
-        key=(
-            place_of_kind(kind.cloud, kind.region, kind.zone).infra,
-            kind.gpu,
-            SPOT if kind.spot else ON_DEMAND,
-        ),
+        key=place_key(kind),
         cap=kind.machines,
         usd_per_hour=float(kind.usd_per_hour),
         tokens_per_second=kind.tokens_per_second,

@@ -15,7 +15,7 @@ from launcher.ledger.records import Site
 from launcher.ledger.steering_records import AskAnswer
 from launcher.steering.course import BudgetPressure, Course, Decision, Forecast
 from launcher.steering.orders import Start
-from launcher.steering.situation import AnswerKind, Limits
+from launcher.steering.situation import AnswerKind, Belief, Limits
 from launcher.throughput.calibration import FirstMinute
 from tasks.skypilot_task import Place
 from tests.support.ledger_values import NOON, create_run, later
@@ -23,6 +23,7 @@ from tests.support.ledger_values import NOON, create_run, later
 PLACE = Place("aws", "us-east-1", None, "g6.xlarge", Decimal("0.30"))
 KIND = FleetGroup(1, 8, "r1-l1m", (PLACE,), (8,), gpu="L4", purchase="spot", tokens_per_second=100.0)
 FORECAST = Forecast(2.0, 3.0, Decimal("84.123456789"), Decimal(141), -4_800.0, -2_100.0, 0.01, 0.02, 0.06)
+BEFORE = {("aws/us-east-1", "L4", "spot"): Belief(falls=2.0, hours_up=6.0)}
 SITE = Site("aws", "us-east-1", None, "spot")
 
 
@@ -36,6 +37,7 @@ def steering(tmp_path: Path) -> Iterator[RunSteering]:
             tokens_expected=1_000.0,
             tokens_p90=1_200.0,
             planned_seconds=7_200.0,
+            beliefs=BEFORE,
         )
         yield RunSteering(
             ledger=ledger,
@@ -138,6 +140,9 @@ def test_what_is_steered_by_comes_from_the_ledger(steering: RunSteering) -> None
         found.tokens_left_p90 == 600.0
     )  # half of the work is left, and half of what the sample may have missed
     assert found.limits.machines == 8
+    assert (
+        found.beliefs == BEFORE
+    )  # what the plan took from earlier runs; the answers of this one come on top
     ledger.steering.set_deadline("r1", NOON + timedelta(hours=8), later(1))  # by another process
     assert steering.steering([], [], None, later(410)).deadline == NOON + timedelta(hours=8)
 
