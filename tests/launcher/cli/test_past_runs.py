@@ -1,11 +1,24 @@
 """A finished run is remembered beside its plan, and the next plan on this laptop says how it came."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import Site
+from launcher.ledger.steering_records import Ask, AskAnswer
+from tasks.clock import utc
 from tests.support.cli_runs import in_process, records, write_job
+from tests.support.ledger_values import create_run
 from tests.support.runs import write_jsonl
+
+DECLARED = """
+name: books
+corpus: {documents: 29.5e6, tokens_per_document: 102}
+model: BAAI/bge-large-en-v1.5
+limits: {deadline: 6h, gpus: [L4], clouds: [gcp], machines: 20}
+"""
 
 
 def test_next_plan_shows_how_the_last_run_came(tmp_path: Path) -> None:
@@ -47,3 +60,32 @@ def test_next_plan_shows_how_the_last_run_came(tmp_path: Path) -> None:
         "your last run on this machine with measured speeds: time "
         in in_process(*plan, folder=tmp_path).stdout
     )
+
+
+def steered_plan(folder: Path) -> dict[str, Any]:
+    done = in_process("plan", folder / "job.yaml", "--offline", "--json", folder=folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["steering"]
+
+
+def test_next_plan_begins_from_what_a_steered_run_saw_of_its_places(tmp_path: Path) -> None:
+    """The cheapest place of the first plan had no machine for 19 hours: the second expects less of it."""
+    (tmp_path / "job.yaml").write_text(DECLARED, encoding="utf-8")
+    before = steered_plan(tmp_path)
+    assert "priors" not in before
+    kind = next(one for one in before["envelope"]["kinds"] if one["spot"])
+    place = f"{kind['cloud']}/{kind['region']}"
+    began = utc() - timedelta(days=1)
+    with Ledger.open(tmp_path / "runs" / "ledger.db") as ledger:
+        create_run(ledger, created=began)
+        for hour in range(20):
+            at, name = began + timedelta(hours=hour), f"r1-l0m{hour}-0"
+            ledger.machines.intend(
+                "r1", name, hour, None, at, lot=0, site=Site("gcp", kind["region"], None, "spot")
+            )
+            ledger.steering.record_asks("r1", [Ask(name, at, place, "spot", "L4", "g2-standard-4", 1)])
+            ledger.steering.answer(name, AskAnswer.NONE, at, "backend")
+    after = steered_plan(tmp_path)
+    assert [(one["place"], one["gpu"], one["purchase"]) for one in after["priors"]] == [(place, "L4", "spot")]
+    assert after["assumes"][-1].startswith("from 1 earlier run on this laptop, the newest 5 h")
+    assert float(after["usd"]["p50"]) > float(before["usd"]["p50"])
