@@ -192,6 +192,12 @@ class Machines:
         with self._database.reading() as connection:
             return LIFE.select(connection, OF_RUN, (run,), order="up, machine, number")
 
+    def life(self, machine: str, number: int) -> Life | None:
+        """Return one life of a machine; None: it is not known."""
+        with self._database.reading() as connection:
+            found = LIFE.select(connection, "machine = ? AND number = ?", (machine, number))
+        return found[0] if found else None
+
     def cold_starts(self) -> list[ColdStart]:
         """Return how long machines of all runs took to become ready, from when they began to be paid, the newest first.
 

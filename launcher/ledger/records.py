@@ -140,6 +140,11 @@ class Site:
         """The short name of the site, as it is shown."""
         return self.cloud if self.region is None else f"{self.cloud}/{self.region}"
 
+    @property
+    def zoned(self) -> str:
+        """The same with the zone, where it is known: what takes machines away, and has some again, is a zone."""
+        return self.place if self.zone is None else f"{self.place}/{self.zone}"
+
 
 LOCAL_SITE = Site()  # the computer that the launcher runs on
 

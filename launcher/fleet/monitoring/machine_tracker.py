@@ -133,7 +133,9 @@ class MachineTracker:
         if status.phase == Phase.RECOVERING and lived == status.life and ended < status.life:
             self.lives_ended[machine.name] = status.life
             self.ledger.machines.end_life(machine.name, status.life, self.clock(), LifeEnd.PREEMPTED)
-            place = (status.site or machine.site).place
+            # SkyPilot may be looking for the next one elsewhere by now.
+            life = self.ledger.machines.life(machine.name, status.life)
+            place = (life or machine).site.zoned
             self.ledger.runs.record_event(
                 self.run, "preempted", f"{machine.name}: {place} took it away", self.clock()
             )
@@ -146,7 +148,7 @@ class MachineTracker:
         whole = with_hardware(group, site) if group else site
         if self.ledger.machines.begin_life(machine.name, status.life, up, whole, usd) and status.life:
             self.ledger.runs.record_event(
-                self.run, "recovered", f"{machine.name} in {site.place}", self.clock()
+                self.run, "recovered", f"{machine.name} in {site.zoned}", self.clock()
             )
         self.lives_begun[machine.name] = status.life
 

@@ -32,9 +32,9 @@ class PlacementFailures:
 
     def record(self, machine: Machine, status: MachineStatus, places: Sequence[Place], now: datetime) -> None:
         """Record a preemption, or a machine that came up elsewhere than where it was requested first."""
+        if status.phase == Phase.RECOVERING and (machine.name, status.life, PREEMPTED) not in self.recorded:
+            self._record_preemption(machine, status, places, now)
         where = infra_of(status.site, places) if status.site else None
-        if status.phase == Phase.RECOVERING and where:
-            self._record(machine.name, status.life, PlacementFailure(where, now, PREEMPTED))
         requested = infra_of(machine.site, places)
         first_life = status.phase == Phase.RUNNING and not status.life
         if first_life and where and requested and where != requested:
@@ -45,6 +45,20 @@ class PlacementFailures:
         requested = infra_of(machine.site, places)
         if requested:
             self._record(machine.name, 0, PlacementFailure(requested, now, NO_CAPACITY))
+
+    def _record_preemption(
+        self, machine: Machine, status: MachineStatus, places: Sequence[Place], now: datetime
+    ) -> None:
+        """Record that the place of a machine's life took it.
+
+        Its status names no place, or the one where SkyPilot looks for the next, as soon as SkyPilot has taken down what
+        was left of it.
+        """
+        life = self.ledger.machines.life(machine.name, status.life)
+        site = status.site if life is None else life.site
+        where = infra_of(site, places) if site else None
+        if where:
+            self._record(machine.name, status.life, PlacementFailure(where, now, PREEMPTED))
 
     def _record(self, machine: str, life: int, failure: PlacementFailure) -> None:
         if (machine, life, failure.what) not in self.recorded:

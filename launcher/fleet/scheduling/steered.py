@@ -151,8 +151,14 @@ def lost_machines(view: FleetView, now: datetime) -> list[Order]:
         elif worker.phase == Phase.FAILING:
             orders.append(End(worker.name, "what runs on it failed"))
         elif worker.phase == Phase.RECOVERING:
-            orders.append(End(worker.name, f"{worker.infra or 'its place'} took it away"))
+            orders.append(End(worker.name, f"{_place_of(view, worker)} took it away"))
     return orders
+
+
+def _place_of(view: FleetView, worker: MachineView) -> str:
+    """Where a machine was asked for: the one place of its group. SkyPilot may look for its next one elsewhere."""
+    places = (group.places for group in view.groups if group.number == worker.group)
+    return next((found[0].infra for found in places if found), "its place")
 
 
 def with_ending(worker: MachineView) -> MachineView:

@@ -18,7 +18,7 @@ from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Machine, MachineState
+from launcher.ledger.records import Machine, MachineState, Site
 from tasks.skypilot_task import Place, machine_name, machine_prefix
 from tasks.stores.memory import MemoryStore
 from tests.support.cli_runs import Launching, embedfleet, shards, wait
@@ -118,3 +118,32 @@ def test_adopted_are_machines_whose_whole_name_is_of_the_run(tmp_path: Path) -> 
     assert (adopted.name, adopted.slot, adopted.lot) == ("run-1-l0m3-1", 3, 0)
     assert (adopted.state, adopted.handle) == (MachineState.UP, f"{len(others)}:run-1-l0m3-1")
     assert events == ["run-1-l0m3-1, which this ledger did not know"]
+
+
+class Recovering(LocalBackend):
+    """Has lost every machine, and looks for the next one in the west."""
+
+    def status(self, handle: str) -> MachineStatus:
+        del handle
+        return MachineStatus(Phase.RECOVERING, site=Site("aws", "us-west-2", "us-west-2a"))
+
+
+def test_preempted_machine_was_taken_by_the_zone_of_its_life(tmp_path: Path) -> None:
+    """Not by the place where SkyPilot looks for the next one, which a launcher that slept may see first."""
+    group = FleetGroup(0, 1, "run-1-l0m", (Place("aws", "us-east-1"), Place("aws", "us-west-2")), (1, 0))
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.runs.create("run-1", "reviews", "{}", "d", str(tmp_path), NOON)
+        site = Site("aws", "us-east-1")
+        ledger.machines.intend("run-1", "run-1-l0m0-0", 0, None, NOON, gpu="L4", lot=0, site=site)
+        ledger.machines.confirm("run-1-l0m0-0", "1:run-1-l0m0-0", NOON)
+        ledger.machines.begin_life("run-1-l0m0-0", 0, NOON, replace(site, zone="us-east-1c"), Decimal("0.30"))
+        tracker = MachineTracker(
+            ledger=ledger,
+            observer=StoreObserver(MemoryStore(), ledger, header_of(tmp_path, 80)),
+            backend=Recovering(tmp_path),
+            groups=(group,),
+        )
+        tracker.lives_begun["run-1-l0m0-0"] = 0
+        tracker.refresh_machines()
+        (event,) = [event.text for event in ledger.runs.events("run-1") if event.kind == "preempted"]
+    assert event == "run-1-l0m0-0: aws/us-east-1/us-east-1c took it away"

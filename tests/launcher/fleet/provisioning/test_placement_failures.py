@@ -48,6 +48,15 @@ def test_recovering_machine_was_preempted_where_it_was(ledger: Ledger) -> None:
     assert recorded(ledger, recovering, recovering, again) == [("aws/us-west-2", "preempted")] * 2
 
 
+@pytest.mark.parametrize("looking", [None, Site("aws", "us-west-2", "us-west-2a")])
+def test_place_of_the_life_took_the_machine_wherever_skypilot_looks_for_the_next(
+    ledger: Ledger, looking: Site | None
+) -> None:
+    ledger.machines.confirm("r1-l0m0-0", "1:r1-l0m0-0", NOON)
+    ledger.machines.begin_life("r1-l0m0-0", 0, NOON, Site("aws", "us-east-1", "us-east-1c"), Decimal(1))
+    assert recorded(ledger, MachineStatus(Phase.RECOVERING, site=looking)) == [("aws/us-east-1", "preempted")]
+
+
 def test_machine_where_it_was_requested_is_no_failure(ledger: Ledger) -> None:
     assert recorded(ledger, replace(IN_WEST, site=Site("aws", "us-east-1", "us-east-1c"))) == []
 
