@@ -183,7 +183,11 @@ def _ask(current: Reconciliation, level: Level, money: Money) -> None:
         if count > 0:
             workers += count * kind.workers
             current.ask(
-                kind, count, what="ask", reason=_why(source, level), usd=count * current.start_usd(kind)
+                kind,
+                count,
+                what="ask",
+                reason=_why(current, source, level),
+                usd=count * current.start_usd(kind),
             )
 
 
@@ -211,12 +215,34 @@ def _ask_on_demand(current: Reconciliation, level: Level, net: SafetyNet | None,
     return asked
 
 
-def _why(source: Source, level: Level) -> str:
+def _why(current: Reconciliation, source: Source, level: Level) -> str:
     price = "?" if level.price is None else per_million(level.price)
     return (
         f"${source.kind.usd_per_hour:.4f} an hour, {per_million(source.usd_per_token)} a million tokens with its start; "
-        f"the level is {price}"
+        f"the level is {price}{_passed_over(current, source, level)}"
     )
+
+
+def _passed_over(current: Reconciliation, source: Source, level: Level) -> str:
+    """Which cheaper places are not asked although they are worth it, because they had none or took some; else ""."""
+    cheaper = [s.kind for s in level.sources if s.usd_per_token < source.usd_per_token]
+    waits = {
+        kind.key[0]: (retry, refused)
+        for kind in cheaper
+        if (retry := current.retries.get(kind.number)) is not None
+        and retry > current.now
+        and (refused := current.belief(kind).refused) is not None
+    }
+    if not waits:
+        return ""
+    soonest = min(retry for retry, _ in waits.values())
+    latest = max(failed for _, failed in waits.values())
+    seconds = (current.now - latest).total_seconds()
+    failed = f"{duration(seconds)} ago" if seconds else "now"
+    again = duration((soonest - current.now).total_seconds())
+    if len(waits) > 1:
+        return f"; {len(waits)} cheaper places failed, the last {failed}, and are asked again in {again} at the earliest"
+    return f"; cheaper {next(iter(waits))} failed {failed}, and is asked again in {again}"
 
 
 def _shrink(current: Reconciliation, rest: float) -> None:
