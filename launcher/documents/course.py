@@ -48,9 +48,10 @@ class AsleepSpan:
 class Hindsight:
     """The least that the machines could have cost, and what was paid for them. USD; None: not known, for this `reason`.
 
-    What was paid above the least is the sum of `starts` (more cold starts), `dear_places` (spot that cost more a token
-    than the least fleet's), `net` (the same of machines on demand) and `rest` (waiting, lost work, teardown); below 0:
-    less than the least fleet's.
+    `waived` is what the cloud did not charge for machines that it took soon after their start; None: nothing. It is in
+    the least, so what was paid and waived above the least is the sum of `starts` (more cold starts), `dear_places` (spot
+    that cost more a token than the least fleet's), `net` (the same of machines on demand) and `rest` (waiting, lost work,
+    teardown); below 0: less than the least fleet's.
     """
 
     usd: Decimal | None
@@ -61,6 +62,7 @@ class Hindsight:
     rest: Decimal | None = None
     places: int = 0  # kinds of machines in places that gave any
     reason: str | None = None
+    waived: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

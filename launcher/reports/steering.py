@@ -96,11 +96,13 @@ def hindsight_text(found: Hindsight) -> str:
     """What was paid beside the least that it could have been, in a sentence."""
     if found.usd is None or found.paid is None:
         return f"hindsight ?, paid {money(found.paid)} for machines: {found.reason or 'not known'}"
-    more = found.paid - found.usd
+    more = found.paid + (found.waived or 0) - found.usd
     text = f"hindsight {money(found.usd)}, paid {money(found.paid)} for machines"
+    if found.waived:
+        text += f", and {money(found.waived)} were not charged for those taken soon after their start"
     if found.usd > 0:
         share = share_text(abs(float(more / found.usd)))
-        text += f": {share} {'dearer' if more >= 0 else 'cheaper'}"
+        text += f": {'together ' if found.waived else ''}{share} {'dearer' if more >= 0 else 'cheaper'}"
     parts = {
         "starts": found.starts,
         "dear places": found.dear_places,

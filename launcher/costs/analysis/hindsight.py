@@ -3,7 +3,8 @@
 Seen is what places answered and gave. A place is up from the first machine that it gave until it had none or took one,
 with as many machines as it gave in between; where nothing is held any more, for an hour at most. Places that were never
 asked, and hours in which nobody asked, are unknown, and not up. The least is a linear program over these hours at the
-speeds, starts and prices of the run.
+speeds, starts and prices of the run. A machine that a cloud took so early that it charged nothing counts at its price on
+both sides: nobody could have rented it for the luck of losing it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -99,14 +100,16 @@ def hindsight_of(seen: RunSeen) -> Hindsight:
     }
     more_starts = sum((g.starts for g in groups), ZERO) - decimal_of_float(starts)
     shares = [one.quantize(CENT) for one in (more_starts, dear[True], dear[False])]
+    waived = sum((one.waived for one in seen.metered), ZERO).quantize(CENT)
     return Hindsight(
         usd=least,
         paid=total.quantize(CENT),
         starts=shares[0],
         dear_places=shares[1],
         net=shares[2],
-        rest=total.quantize(CENT) - least - sum(shares, ZERO),
+        rest=total.quantize(CENT) + waived - least - sum(shares, ZERO),
         places=len(groups),
+        waived=waived or None,
     )
 
 
@@ -130,8 +133,8 @@ def _groups(seen: RunSeen, minutes: int, width: int) -> list[_Group]:
             _Group(
                 spot=pairs[0][0].purchase != ON_DEMAND,
                 tokens=seen.tokens.get(lot, 0),
-                useful=sum((one.known_usd["useful"] for one in metered), ZERO),
-                starts=sum((one.known_usd["cold_start"] for one in metered), ZERO),
+                useful=sum((_usd(one, "useful") for one in metered), ZERO),
+                starts=sum((_usd(one, "cold_start") for one in metered), ZERO),
                 held=_means(available(seen.began, minutes, lives, (), unseen=0), width),
                 over_time=KindOverTime(
                     speeds[lot],
@@ -142,6 +145,14 @@ def _groups(seen: RunSeen, minutes: int, width: int) -> list[_Group]:
             )
         )
     return found
+
+
+def _usd(one: Metered, part: Part) -> Decimal:
+    """What a part of a life cost, or would have cost where the cloud waived it: by its share of the time."""
+    if not one.waived:
+        return one.known_usd[part]
+    share = one.time[part] / one.total_time if one.total_time else 0.0
+    return one.waived * decimal_of_float(share)
 
 
 def available(

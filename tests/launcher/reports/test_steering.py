@@ -148,6 +148,15 @@ def test_the_least_that_could_have_been_paid_is_named(worked: Ledger) -> None:
     assert report_json.read(body).steering == document.steering
 
 
+def test_what_was_not_charged_is_no_saving() -> None:
+    usd = [Decimal(one) for one in ("0.05", "0.03", "0.03", "0.01")]
+    text = hindsight_text(Hindsight(usd=usd[0], paid=usd[1], waived=usd[2], rest=usd[3], places=2))
+    assert text.startswith(
+        "hindsight $0.05, paid $0.03 for machines, and $0.03 were not charged for those taken soon after their start: "
+        "together 20 % dearer; of which waiting and lost work $0.01"
+    )
+
+
 def test_a_refused_place_was_not_up(worked: Ledger) -> None:
     site = Site("aws", "us-east-1", None, "spot", "g6.xlarge", 1.0)
     worked.machines.intend("r1", "r1-l2m2-0", 2, None, later(3_600), gpu="L4", lot=2, site=site)

@@ -14,6 +14,7 @@ from launcher.documents.course import Hindsight
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SPEED = 100  # tokens a second of every machine
 COLD = timedelta(minutes=5)
+FREE = "PREEMPTED"  # so early that the cloud charges nothing
 CENTS = Decimal("0.05")  # the grid
 
 
@@ -43,6 +44,9 @@ def metered(one: MachineTime) -> Metered:
     time: dict[Part, timedelta] = dict.fromkeys(PARTS, timedelta(0))
     time["cold_start"], time["useful"] = COLD, one.ended - one.started - COLD
     usd: dict[Part, Decimal] = {part: usd_for(time[part], one.usd_per_hour or Decimal(0)) for part in PARTS}
+    if one.how == FREE:
+        nothing = dict.fromkeys(PARTS, Decimal(0))
+        return Metered(time, nothing, nothing, waived=sum(usd.values(), Decimal(0)))
     return Metered(time, None if one.usd_per_hour is None else usd, usd)
 
 
@@ -76,6 +80,16 @@ def test_one_machine_that_worked_all_the_time_could_not_be_cheaper() -> None:
     assert dollars(best.usd) == pytest.approx(2, abs=0.05)
     assert dollars(best.paid) == 2
     assert all(abs(dollars(one)) <= 0.05 for one in (best.starts, best.dear_places, best.net, best.rest))
+
+
+def test_what_the_cloud_did_not_charge_is_in_the_least_too() -> None:
+    best = found(life("a", 1, 0, 45, how=FREE), life("b", 2, 45, 90))
+    assert dollars(best.usd) == pytest.approx(1.5, abs=0.15)
+    assert dollars(best.paid) == pytest.approx(0.75)
+    assert dollars(best.waived) == pytest.approx(0.75)
+    parts = [dollars(one) for one in (best.starts, best.dear_places, best.net, best.rest)]
+    assert sum(parts) == pytest.approx(1.5 - dollars(best.usd), abs=0.001)
+    assert all(abs(one) <= 0.15 for one in parts)
 
 
 def test_a_dear_place_beside_a_cheap_one_that_was_up_is_named() -> None:
