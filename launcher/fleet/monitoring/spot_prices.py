@@ -48,16 +48,21 @@ class SpotPriceRecorder:
         Discount, ...
     ] = ()  # of the account, from the job; spot prices have one only if it covers spot
     asked: datetime | None = None
+    lives: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])  # that were asked about
     refused: set[str] = field(default_factory=set[str])  # regions that were reported
 
     def record(self, now: datetime, *, interval: timedelta = POLL_INTERVAL) -> None:
-        """Record the prices of all lives that are not recorded to their end; at most once in each interval."""
-        if self.asked is not None and now - self.asked < interval:
-            return
+        """Record the prices of all lives that are not recorded to their end.
+
+        At most once in each interval, and at the first look at a life: until then it has the price of a catalog.
+        """
         lives = self.due()
-        if not lives:
+        known = {(life.machine, life.number) for life in lives}
+        waits = self.asked is not None and now - self.asked < interval
+        if not lives or (waits and known <= self.lives):
             return
         self.asked = now
+        self.lives |= known
         by_region = defaultdict[str, list[Life]](list)
         for life in lives:
             by_region[str(life.region)].append(life)

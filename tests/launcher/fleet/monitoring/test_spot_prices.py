@@ -120,6 +120,18 @@ def test_history_is_asked_at_intervals_until_the_machine_has_ended(
     assert len(answers.asked) == 3
 
 
+def test_machine_that_came_up_since_has_its_price_at_once(ledger: Ledger) -> None:
+    answers = Answers([price(-60, "0.30"), price(-60, "0.20", "us-west-2b")])
+    history, _ = follow(ledger, answers)
+    history.record(later(1))
+    born(ledger, "n", site(region="us-west-2", zone="us-west-2b"), minutes=2)
+    for minutes in (2, 3, 4):
+        history.record(later(minutes))
+    assert [until for region, _, until in answers.asked if region == "us-west-2"] == [later(2)]
+    (came,) = [time for time in machine_times(ledger, "r1") if time.name == "n"]
+    assert came.usd_per_hour == Decimal("0.20")
+
+
 def test_interval_of_zero_asks_at_once(ledger: Ledger) -> None:
     answers = Answers([price(-60, "0.30")])
     history, _ = follow(ledger, answers)
