@@ -7,6 +7,7 @@ fails when it has an error that is not here.
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from launcher.errors import Problem
 from launcher.fleet.backends.base import RequestRefused
@@ -116,6 +117,9 @@ ERROR_KINDS: Mapping[str, ErrorKind] = {
     "WorkspaceAmbiguousError": ErrorKind.ASKED,
 }
 
+# Errors of the HTTP library with which SkyPilot asks its server: some calls let them through as they are.
+CONNECTION_ERRORS = ("ConnectionError", "Timeout")
+
 MAX_MESSAGE_CHARACTERS = 300  # characters of SkyPilot's own words in one of our messages
 ANSI_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -123,10 +127,22 @@ ANSI_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def explain_error(error: BaseException, doing: str) -> Problem:
     """An error of SkyPilot as a Problem: what was being done, what SkyPilot said, what to try."""
     names = [kind.__name__ for kind in type(error).__mro__]
-    kind = next((ERROR_KINDS[name] for name in names if name in ERROR_KINDS), ErrorKind.INSIDE)
-    said = one_line(str(error)) or type(error).__name__
+    unreached = next((name for name in names if name in CONNECTION_ERRORS), None)
+    other = ErrorKind.SERVER if unreached else ErrorKind.INSIDE
+    kind = next((ERROR_KINDS[name] for name in names if name in ERROR_KINDS), other)
+    address = _asked_address(error) if unreached else None
+    said = f"nothing answers at {address}" if address else one_line(str(error)) or type(error).__name__
     problem = RequestRefused if kind in (ErrorKind.ASKED, ErrorKind.NONE_LEFT) else Problem
     return problem(f"{doing}: {kind}: {said}", hint=HINTS[kind])
+
+
+def _asked_address(error: BaseException) -> str | None:
+    """The server that an error of the HTTP library is about, without its path; None: it does not say."""
+    url = getattr(getattr(error, "request", None), "url", None)
+    if not isinstance(url, str):
+        return None
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
 
 def one_line(text: str) -> str:

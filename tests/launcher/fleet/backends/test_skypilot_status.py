@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import requests
 
 from launcher.fleet.backends.skypilot_errors import ERROR_KINDS, HINTS, ErrorKind, explain_error
 from launcher.fleet.backends.skypilot_status import (
@@ -20,6 +21,7 @@ from launcher.fleet.backends.skypilot_status import (
 )
 from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
+from tests.support.clusters.skyhome import free_port
 
 JOB = ManagedJob(
     7, "run-l0m0-0", "RUNNING", 0, "AWS", "us-east-1", "us-east-1b", 1_000.0, 1_000.0, None, None, "run"
@@ -136,6 +138,16 @@ def test_problem_says_what_was_done_which_kind_and_what_to_try() -> None:
 def test_unknown_error_has_the_kind_of_its_parent() -> None:
     assert explain_error(NewerError("x"), "y").hint == HINTS[ErrorKind.SERVER]
     assert explain_error(ValueError("x"), "y").hint == HINTS[ErrorKind.INSIDE]
+
+
+def test_server_that_is_not_there_is_named_with_the_command_that_starts_it() -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(requests.exceptions.ConnectionError) as refused:
+        requests.get(f"{address}/api/health", timeout=5)
+    problem = explain_error(refused.value, "asking it")
+    assert str(problem) == f"asking it: {ErrorKind.SERVER}: nothing answers at {address}"
+    assert problem.hint == HINTS[ErrorKind.SERVER]
+    assert explain_error(ConnectionResetError("reset"), "y").hint == HINTS[ErrorKind.SERVER]
 
 
 def test_every_kind_has_a_hint() -> None:
