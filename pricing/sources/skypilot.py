@@ -59,6 +59,7 @@ def fetch(now: datetime, http: Http = HTTP_CLIENT, catalogs: Path | None = None)
     home = catalogs or Path(os.environ.get("SKY_RUNTIME_DIR", "~")).expanduser() / ".sky" / "catalogs"
     quotes: list[Quote] = []
     notes: list[str] = []
+    unread: dict[str, list[str]] = {}  # clouds without a catalog, by reason
     # The first failed connection: the other clouds are then not tried, to save their timeouts.
     down: SourceUnavailable | None = None
     for cloud in CLOUDS:
@@ -72,7 +73,7 @@ def fetch(now: datetime, http: Http = HTTP_CLIENT, catalogs: Path | None = None)
             except SourceUnavailable as error:
                 down = error if not isinstance(error, HttpRefused) else down
                 if cached is None:
-                    notes.append(f"{cloud}: {error.reason}.")
+                    unread.setdefault(error.reason, []).append(cloud)
                     continue
                 notes.append(f"{cloud}: SkyPilot's copy of {cached[1]:%Y-%m-%d}, as {error.reason}.")
         source, at, text = cached
@@ -83,9 +84,10 @@ def fetch(now: datetime, http: Http = HTTP_CLIENT, catalogs: Path | None = None)
             continue
         quotes += found
         notes += said
+    notes = [f"{', '.join(clouds)}: {reason}." for reason, clouds in unread.items()] + notes
     if not quotes:
         raise SourceUnavailable(
-            f"no SkyPilot catalog: {notes[0] if notes else 'none found'}".rstrip("."),
+            f"no SkyPilot catalog: {next(iter(unread), notes[0] if notes else 'none found')}".rstrip("."),
             down.hint if down else f"let SkyPilot fetch its catalogs (sky gpus list) into {home}",
         )
     known = frozenset((q.instance_type, q.region) for q in quotes if "region_unverified" not in q.flags)

@@ -149,7 +149,7 @@ def _refresh(arguments: Namespace, now: datetime) -> int:
     if done.path is None:
         raise Problem(
             f"no source of prices answered: {'; '.join(f'{s.name}: {s.reason}' for s in done.failures)}",
-            hint=next((s.hint for s in done.failures), "name a source with --source"),
+            hint="; ".join(dict.fromkeys(s.hint for s in done.failures)) or "name a source with --source",
         )
     show(_refreshed(done, now), lambda _: _refreshed_text(done, now), as_json=arguments.json)
     return 0

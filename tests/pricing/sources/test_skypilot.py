@@ -287,6 +287,14 @@ def test_old_copy_is_read_without_network_after_one_attempt(
     assert len(http.asked) == 1
 
 
+def test_clouds_without_a_catalog_are_one_note_with_the_reason(tmp_path: Path) -> None:
+    copytree(CATALOGS / "v8" / "nebius", tmp_path / ".sky" / "catalogs" / "v8" / "nebius")
+    fetched = skypilot.fetch(NOW, Recorded(no_network), tmp_path / ".sky" / "catalogs")
+    (unread,) = [note for note in fetched.notes if note.endswith(": no connection to GitHub.")]
+    assert {"aws", "gcp", "lambda"} <= set(unread.partition(":")[0].split(", "))
+    assert "nebius" not in unread
+
+
 def test_touched_copy_is_as_old_as_its_digest(tmp_path: Path) -> None:
     home = copied(tmp_path, NOW)
     digest = home / "v8" / ".meta" / "nebius" / "vms.csv.md5"

@@ -216,6 +216,18 @@ def test_refresh_without_an_answer_is_an_error_and_writes_nothing(
     assert not folder.exists()
 
 
+def test_refresh_without_an_answer_says_what_each_source_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = {
+        "skypilot": SourceUnavailable("no connection", "check the network"),
+        "aws": SourceUnavailable("no connection", "check the network"),
+        "gcp": SourceUnavailable("no key", "set GOOGLE_API_KEY"),
+    }
+    answering(monkeypatch, **silent)
+    with pytest.raises(Problem) as problem:
+        call("refresh")
+    assert problem.value.hint == "check the network; set GOOGLE_API_KEY"
+
+
 def test_refresh_into_an_unwritable_folder_is_an_error(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     folder.write_text("a file", encoding="utf-8")
     answering(monkeypatch, aws=answer())
