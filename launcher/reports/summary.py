@@ -183,8 +183,11 @@ def _more(share: float) -> str:
 
 
 def machines_text(report: ReportDocument) -> str:
-    """How many machines worked; on this machine each worker has a life of its own in the document."""
-    names = {one.name for one in report.machines}
+    """How many machines were there; on this machine each worker has a life of its own in the document.
+
+    A machine that was asked for and never came has a life of no length.
+    """
+    names = {one.name for one in report.machines if one.seconds > 0 or one.ended is None}
     if names and all(one.place == "local" for one in report.machines):
         return f"this machine, {plural(len(names), 'worker')}"
     return plural(len(names), "machine")

@@ -66,3 +66,6 @@ def test_workers_of_this_machine_are_not_called_machines() -> None:
     assert machines_text(document) == "2 machines"
     assert machines_text(replace(document, machines=here)) == "this machine, 2 workers"
     assert machines_text(replace(document, machines=())) == "0 machines"
+    first = document.machines[0]
+    refused = replace(first, name="never-came", started=first.started, ended=first.started, seconds=0.0)
+    assert machines_text(replace(document, machines=(*document.machines, refused))) == "2 machines"
