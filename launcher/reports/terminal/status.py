@@ -1,12 +1,12 @@
 """The text of `embedfleet status`: progress, cost and pace of a run in a few lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from launcher.documents.status import StatusReport
+from launcher.documents.status import StatusReport, WorkerState
 from launcher.format import (
     compact,
     count,
@@ -62,12 +62,18 @@ def status_text(status: StatusReport) -> RenderableType:
         *_places(status),
         *([truncation_line(status.truncation)] if status.truncation else []),
         *_load(status),
-        Text(f"{plural(len(up), 'worker')} up, {lost} lost; {plural(status.failed_rows, 'bad row')}"),
+        Text(f"{_up(up)} up, {lost} lost; {plural(status.failed_rows, 'bad row')}"),
     ]
     lines += [
         Text(f"  {w.name}: {plain(w.reason)}", style="dim") for w in status.workers if w.state == "FAILED"
     ]
     return Group(*lines, *_slowest(status), *_next_step(status))
+
+
+def _up(workers: Sequence[WorkerState]) -> str:
+    """How many can embed, of those that were asked for: a rented one is on its way for minutes."""
+    ready = sum(1 for worker in workers if worker.ready)
+    return ("" if ready == len(workers) else f"{ready} of ") + plural(len(workers), "worker")
 
 
 def _state(status: StatusReport) -> str:

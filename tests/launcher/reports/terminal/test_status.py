@@ -52,6 +52,14 @@ def test_run_on_this_machine_has_no_places() -> None:
     assert not [line for line in lines(places=(PlaceCount("local", {"UP": 1}),)) if "machines" in line]
 
 
+def test_worker_that_is_on_its_way_is_not_up() -> None:
+    came = WorkerState("w-0", "UP", "1:w-0", ready=True, reason=None)
+    asked = replace(came, name="w-1", ready=False)
+    assert "0 of 1 worker up, 0 lost; 0 bad rows" in lines(workers=(asked,))
+    assert "1 of 2 workers up, 0 lost; 0 bad rows" in lines(workers=(came, asked))
+    assert "1 worker up, 0 lost; 0 bad rows" in lines(workers=(came,))
+
+
 def test_failed_worker_has_its_reason() -> None:
     failed = WorkerState("w-0", "FAILED", None, ready=False, reason="exit status 3")
     assert "  w-0: exit status 3" in lines(workers=(failed,))
