@@ -21,6 +21,7 @@ from tasks.clock import utc
 from tasks.protocol.heartbeat import Heartbeat
 
 DIED_UNSEEN = "it died while no launcher looked"
+ERROR_LINE = "Error: "  # how a program of ours begins the line that says what is wrong
 
 
 @dataclass(slots=True)
@@ -163,6 +164,8 @@ class MachineTracker:
         elif state == MachineState.FAILED:
             log = self.backend.log_tail(machine.name)
             error = next((h.error for h in last if h.state == "failed" and h.error), None)
+            if reason and self.workers is not None:  # SkyPilot knows that a program failed, and not why
+                reason = with_last_error(reason, log)
             self.ledger.machines.end(machine.name, state, at, error or reason or log or "it gave up", code)
         else:
             how = reason or DIED_UNSEEN
@@ -184,6 +187,14 @@ class MachineTracker:
             found = self.observer.read_heartbeat(machine.name)
             return [found] if found else []
         return sorted(self.workers.release_machine(machine.name, self.clock()), key=lambda h: h.at)
+
+
+def with_last_error(reason: str, log: str) -> str:
+    """Why a machine ended, with the last error in the end of its log; the reason alone where the log has none."""
+    errors = [
+        line.removeprefix(ERROR_LINE).strip() for line in log.splitlines() if line.startswith(ERROR_LINE)
+    ]
+    return f"{reason}: {errors[-1]}" if errors else reason
 
 
 def life_start(machine: Machine, status: MachineStatus) -> datetime | None:

@@ -13,7 +13,7 @@ import pytest
 
 from launcher.fleet.backends.base import MachineStatus
 from launcher.fleet.backends.local import LocalBackend
-from launcher.fleet.monitoring.machine_tracker import MachineTracker, life_start
+from launcher.fleet.monitoring.machine_tracker import MachineTracker, life_start, with_last_error
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.fleet.scheduling.states import Phase
@@ -147,3 +147,9 @@ def test_preempted_machine_was_taken_by_the_zone_of_its_life(tmp_path: Path) -> 
         tracker.refresh_machines()
         (event,) = [event.text for event in ledger.runs.events("run-1") if event.kind == "preempted"]
     assert event == "run-1-l0m0-0: aws/us-east-1/us-east-1c took it away"
+
+
+def test_failed_machine_says_what_its_programs_said_last() -> None:
+    log = "starting\nError: no disk\nError: no credentials for s3://b/out\nTry: aws configure"
+    assert with_last_error("its workers failed", log) == "its workers failed: no credentials for s3://b/out"
+    assert with_last_error("setup failed", "pip: no such package") == "setup failed"
