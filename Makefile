@@ -1,6 +1,6 @@
 # Each target sets up what it needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: test-openvino e2e-recipes bench-serve fuzz e2e-load e2e-rented-load bench-recall bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
+.PHONY: test-openvino e2e-recipes bench-serve fuzz e2e-load e2e-rented-load bench-recall bench-load e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-aws e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics prometheus help setup cloud cluster-packages demo test test-all check fix golden docs schemas lock models bench bench-plan bench-simulate bench-calibration bench-intervals check-plans bench-gpu bench-speed chaos e2e screenshots release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -196,7 +196,7 @@ fuzz: setup ## mutated bytes at every border for FUZZ_SECONDS (100), then damage
 	@nice $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 	@DAMAGE_SECONDS=$(DAMAGE_SECONDS) nice $(BIN)/python -m pytest -q -m e2e tests/launcher/cli/test_damaged_state.py
 
-e2e: e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics e2e-recipes e2e-load e2e-rented-load ## the slow suites: killed loaders of vector stores, killed workers, vLLM on a CPU, real vector indexes, rented machines on Slurm and AWS, steering and pilot on Slurm, pages, runs with faults, buckets of others, races, Prometheus, recipes
+e2e: e2e-killed e2e-sky e2e-vllm e2e-indexes e2e-fleet e2e-aws e2e-steering e2e-page e2e-chaos e2e-stores e2e-races e2e-metrics e2e-recipes e2e-load e2e-rented-load ## the slow suites: killed loaders of vector stores, killed workers, vLLM on a CPU, real vector indexes, rented machines on Slurm, rented and steered ones on AWS, steering and pilot on Slurm, pages, runs with faults, buckets of others, races, Prometheus, recipes
 
 e2e-killed: setup
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_killed.py
@@ -210,8 +210,10 @@ e2e-vllm: setup $(VLLM)/ready
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_vllm.py
 e2e-sky: setup cloud
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_skypilot.py
-e2e-fleet: setup $(VENV)/stores cloud cluster-packages
-	@$(BIN)/python -m pytest -m e2e tests/e2e/test_slurm.py tests/e2e/test_aws.py
+e2e-fleet: setup cloud cluster-packages
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_slurm.py
+e2e-aws: setup $(VENV)/stores cloud cluster-packages
+	@$(BIN)/python -m pytest -m e2e tests/e2e/test_aws.py tests/e2e/test_aws_steering.py
 e2e-steering: setup cloud cluster-packages
 	@$(BIN)/python -m pytest -m e2e tests/e2e/test_slurm_steering.py tests/e2e/test_slurm_pilot.py
 e2e-page: setup

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 from tests.support.buckets import Servers
+from tests.support.clusters import aws
+from tests.support.clusters.aws import Aws
 from tests.support.clusters.skyhome import CLOUD
 from tests.support.clusters.slurm import Slurm
 from tests.support.objectserver import Running
@@ -67,3 +69,23 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Slurm, None, 
     finally:
         found.down()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cloud(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Aws, None, None]:
+    """An AWS of this machine and a SkyPilot that rents from it, for the slow suites."""
+    lacking = aws.missing()
+    if lacking:
+        pytest.skip("; ".join(lacking))
+    folder = Path("/tmp") / f"aws-{tmp_path_factory.getbasetemp().name}"  # every user may enter it
+    shutil.rmtree(folder, ignore_errors=True)
+    found = Aws(folder)
+    try:
+        found.up()
+        yield found
+    finally:
+        found.down()
+        if not request.session.testsfailed:  # else its logs say why
+            shutil.rmtree(folder, ignore_errors=True)

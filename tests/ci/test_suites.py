@@ -38,9 +38,10 @@ def test_contract_suite_runs_first_every_time(suites: ModuleType) -> None:
 
 def test_suites_whose_code_changed_come_before_the_others(suites: ModuleType) -> None:
     for commits in range(20):
-        assert set(names(suites, ["launcher/fleet/backends/skypilot.py"], commits)[1:5]) == {
+        assert set(names(suites, ["launcher/fleet/backends/skypilot.py"], commits)[1:6]) == {
             "e2e-sky",
             "e2e-fleet",
+            "e2e-aws",
             "e2e-steering",
             "e2e-rented-load",
         }

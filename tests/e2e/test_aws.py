@@ -1,56 +1,32 @@
 """Spot machines of AWS, through SkyPilot's own provisioner: no capacity, preemption, an orphan, and proof of the end.
 
 Needs root, overlayfs, Debian's openssh-server and sudo, moto in `.venv` and the environment `.venv-cloud`:
-`make e2e-fleet` sets all of them up.
+`make e2e-aws` sets all of them up.
 """
 
 import json
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Generator
 from datetime import datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pricing.book import price_book
 from tasks import skypilot_task
 from tasks.clock import utc
-from tests.e2e.rental import PATIENCE, SLOW, Launches, lot, place, rented, wait
-from tests.support.cli_runs import records
-from tests.support.clusters import aws, machine
-from tests.support.clusters.aws import BUCKET, REGIONS, Aws
+from tests.e2e.aws_rental import CHEAPEST, KIND, SECRETS, SpotRental, spot_of
+from tests.e2e.rental import PATIENCE, Launches, wait
+from tests.e2e.steered import DOCUMENTS
+from tests.support.clusters.aws import REGIONS, Aws
 from tests.support.clusters.skyhome import CLOUD
 from tests.support.webhook import Webhook, listening
 
 pytestmark = pytest.mark.e2e
 
-KIND = "g6.xlarge"  # with one L4
-CHEAPEST = "us-east-1c"  # of its zones on spot, as moto names use1-az2: what SkyPilot tries first
+ZONES = ("us-east-1a", "us-west-2c")  # of the fleet, once the cheapest has no capacity
 SHARDS = 60
-
-
-@pytest.fixture(scope="module")
-def cloud(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[Aws, None, None]:
-    lacking = aws.missing()
-    if lacking:
-        pytest.skip("; ".join(lacking))
-    folder = Path("/tmp") / f"aws-{tmp_path_factory.getbasetemp().name}"  # every user may enter it
-    shutil.rmtree(folder, ignore_errors=True)
-    cluster = Aws(folder)
-    try:
-        cluster.up()
-        yield cluster
-    finally:
-        cluster.down()
-        if not request.session.testsfailed:  # else its logs say why
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -63,7 +39,7 @@ BEFORE, AFTER = "0.3111", "0.4222"  # dollars an hour by EC2's own history
 
 
 def change_prices(cloud: Aws, usd: str, at: datetime) -> None:
-    for zone in ZONE_IDS:
+    for zone in ZONES:
         cloud.spot_price(KIND, zone, usd, at)
 
 
@@ -115,62 +91,6 @@ def running(cloud: Aws, run: str) -> int:
     return sum(job["job_name"].startswith(run) and job["status"].endswith("RUNNING") for job in found)
 
 
-class Spot(Launches):
-    """A job in the cluster's object store, with a plan for three spot machines in two regions."""
-
-    def __init__(self, cloud: Aws, name: str) -> None:
-        super().__init__(cloud.sky, cloud.folder / name, machine.HERE / "worker-env")
-        self.cloud = cloud
-        self.settings = dict(SLOW)
-
-    def plan(self) -> str:
-        """The plan of a corpus of so many shards; the run's name."""
-        lines = "".join(json.dumps(record) + "\n" for record in records("d", [510] * 32 * SHARDS))
-        self.cloud.s3.put_object(Bucket=BUCKET, Key="in/a.jsonl", Body=lines.encode())
-        (self.folder / "job.yaml").write_text(
-            f"name: {self.folder.name}\ncorpus: {{path: 's3://{BUCKET}/in/*.jsonl', text: text, id: id}}\nmodel: hash\n"
-            f"engine: hash\nchunk: {{tokens: 128, overlap: 16}}\noutput: {{path: 's3://{BUCKET}/out'}}\n"
-            "notify: $WEBHOOK\n"
-        )
-        planned = self.run("plan", "job.yaml", "-o", "plan.json", "--on", "local", "--offline")
-        assert planned.returncode == 0, planned.stderr
-        path = self.folder / "plan.json"
-        places = [place(region, *cheapest(region)) for region in REGIONS]
-        places[0]["machines"], places[1]["machines"] = 2, 1
-        body = rented(
-            json.loads(path.read_text()), [lot("aws", "L4", places, spot=True, rate=2000.0)], "hash"
-        )
-        path.write_text(json.dumps(body))
-        return str(body["run"])
-
-    def done(self, run: str) -> int:
-        """Shards with a receipt."""
-        pages = self.cloud.s3.get_paginator("list_objects_v2")
-        found = pages.paginate(Bucket=BUCKET, Prefix=f"out/_embedfleet/{run}/receipts/")
-        return sum(page.get("KeyCount", 0) for page in found)
-
-
-def cheapest(region: str) -> tuple[str | None, str, int, Decimal | None]:
-    """The zone, the type, no machines yet, and the price of an hour on spot, by the snapshot of prices."""
-    offers = [
-        o
-        for o in price_book.load()
-        if (o.cloud, o.region, o.instance_type, o.purchase) == ("aws", region, KIND, "spot")
-    ]
-    best = min(offers, key=lambda o: o.usd_per_hour or Decimal("inf"))
-    return best.zone, KIND, 0, best.usd_per_hour
-
-
-# The zones of the fleet by the name that means the same to all, as moto has them.
-ZONE_IDS = {"us-east-1a": "use1-az6", "us-west-2c": "usw2-az3"}
-
-
-def spot_of(zone: str | None) -> Decimal | None:
-    """What an hour costs on spot in this zone."""
-    (found,) = [o for o in price_book.load() if o.instance_type == KIND and o.zone == ZONE_IDS[str(zone)]]
-    return found.usd_per_hour
-
-
 def test_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     cloud: Aws, hook: Webhook, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,12 +98,10 @@ def test_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     orphan = cloud.plant(
         REGIONS[1], KIND, {skypilot_task.RUN_LABEL: "gone-1a2b3c4d", skypilot_task.LOT_LABEL: "lot-0"}
     )
-    rental = Spot(cloud, "spot")
-    rental.settings["WEBHOOK"] = hook.url
+    rental = SpotRental(cloud, "spot", SHARDS, hook.url)
     change_prices(cloud, BEFORE, utc() - timedelta(days=1))
     run = rental.plan()
-    secrets = ["--secret", "AWS_ACCESS_KEY_ID", "--secret", "AWS_SECRET_ACCESS_KEY"]
-    launcher = rental.start("launch", "plan.json", "--yes", "--max-cost", "5", *secrets)
+    launcher = rental.start("launch", "plan.json", "--yes", "--max-cost", "5", *SECRETS)
 
     wait(lambda: rental.done(run) >= 3 or launcher.poll() is not None)
     assert launcher.poll() is None, rental.said()
@@ -207,7 +125,11 @@ def test_spot_fleet_of_two_regions_survives_and_leaves_nothing(
     verified = rental.run("verify", run, "--json")
     assert verified.returncode == 0, verified.stderr
     verdict = json.loads(verified.stdout)
-    assert (verdict["documents"], verdict["fault_count"], verdict["failed_rows"]) == (32 * SHARDS, 0, 0)
+    assert (verdict["documents"], verdict["fault_count"], verdict["failed_rows"]) == (
+        DOCUMENTS * SHARDS,
+        0,
+        0,
+    )
     assert any(e.startswith("preempted: ") for e in rental.events(run))
     assert {(life.purchase, life.instance_type) for life in rental.lives(run)} == {("spot", KIND)}
     for life in rental.lives(run):

@@ -254,8 +254,25 @@ class Aws:
         return str(answer["Instances"][0]["InstanceId"])
 
     def no_capacity(self, *zones: str) -> None:
-        """These refuse from now on, and no others."""
+        """These refuse from now on, and no others; one with ` spot` behind it refuses spot machines alone."""
         (self.folder / "no-capacity").write_text("\n".join(zones))
+
+    def empty(self, *regions: str, spot: bool = False) -> list[Instance]:
+        """Take all machines of these regions away, which refuse from now on, and no others; those that were taken.
+
+        Args:
+            spot: spot machines alone are taken and refused.
+        """
+        zones = [
+            zone["ZoneName"]
+            for region in regions
+            for zone in self.ec2(region).describe_availability_zones()["AvailabilityZones"]
+        ]
+        self.no_capacity(*(f"{zone} spot" if spot else zone for zone in zones))
+        taken = [one for one in self.instances() if one.region in regions and (one.spot or not spot)]
+        for one in taken:
+            self.terminate(one)
+        return taken
 
     def spot_price(self, kind: str, zone: str, usd: str, at: datetime) -> None:
         """What a machine costs on spot there from this moment on."""

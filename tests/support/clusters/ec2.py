@@ -2,9 +2,9 @@
 
     python -m tests.support.clusters.ec2 FOLDER PORT
 
-Zones without capacity are the words of FOLDER/no-capacity, and the history of spot prices is FOLDER/spot-prices.json,
-both read at each request. A machine of ours asks which key may enter it at /cluster/keys/ADDRESS. Every RunInstances is a
-line of FOLDER/log/ec2.jsonl.
+Zones without capacity are the lines of FOLDER/no-capacity (`ZONE`, or `ZONE spot` where it has some on demand), and the
+history of spot prices is FOLDER/spot-prices.json, both read at each request. A machine of ours asks which key may enter
+it at /cluster/keys/ADDRESS. Every RunInstances is a line of FOLDER/log/ec2.jsonl.
 """
 # moto's server comes without types
 # pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownMemberType=false
@@ -50,10 +50,11 @@ def patch(folder: Path) -> None:
     run, terminate = InstanceBackend.run_instances, InstanceBackend.terminate_instances
 
     def run_instances(self: Any, *words: Any, **more: Any) -> Any:
-        zone = _zone(self, more)
-        refused = zone in _without_capacity(folder)
+        zone, spot = _zone(self, more), more.get("instance_market_options") == "spot"
+        none = _without_capacity(folder)
+        refused = zone in none or (spot and f"{zone} spot" in none)
         with (folder / "log" / "ec2.jsonl").open("a") as log:
-            said = {"zone": zone, "type": more.get("instance_type"), "refused": refused}
+            said = {"zone": zone, "type": more.get("instance_type"), "spot": spot, "refused": refused}
             log.write(json.dumps(said) + "\n")
         if refused:
             raise NoCapacityError(zone or "?")
@@ -112,7 +113,7 @@ def _moment(asked: datetime | None) -> datetime | None:
 
 def _without_capacity(folder: Path) -> set[str]:
     path = folder / "no-capacity"
-    return set(path.read_text().split()) if path.exists() else set()
+    return set(path.read_text().splitlines()) if path.exists() else set()
 
 
 def _zone(backend: Any, asked: dict[str, Any]) -> str | None:
