@@ -23,6 +23,15 @@ CHECK_INTERVAL_SECONDS = 5.0  # each check asks the ledger a few questions
 Watch = Callable[[ProgressSnapshot], None]
 
 
+def check_notify(job: Job) -> None:
+    """Check the address that the job's `notify` names, before anything is made or rented.
+
+    Raises:
+        Usage: the environment has none, or what it has is none.
+    """
+    webhook_url(job.notify)
+
+
 @contextlib.contextmanager
 def notifying(
     ledger: Ledger, run: str, job: Job, watch: Watch, clock: Callable[[], datetime]

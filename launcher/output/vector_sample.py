@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.formats.parquet.open_parquet import open_parquet
+from tasks.formats.parquet.checked_table import CheckedTable
 from tasks.formats.vectors.quantize import dequantize
 from tasks.protocol.receipt import Receipt
 from tasks.stores.base import Store
@@ -84,12 +84,12 @@ def _part_of(store: Store, key: str) -> Any:
         return None
     with stream:
         try:
-            with open_parquet(stream) as file:
-                schema = file.schema_arrow
+            with CheckedTable(stream) as file:
+                schema = file.schema
                 width: int = schema.field("vector").type.list_size
                 size = max(1, min(BATCH_ROWS, BATCH_BYTES // (4 * width)))
                 names = [name for name in COLUMNS if name in schema.names]
-                batch = next(file.iter_batches(size, columns=names, use_threads=False), None)
+                batch = next(file.batches(size, names), None)
         except (pa.ArrowException, OSError, KeyError):
             return None
         return batch and pa.Table.from_batches([batch]).replace_schema_metadata(schema.metadata)

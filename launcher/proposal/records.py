@@ -25,7 +25,7 @@ from tasks.errors import Problem
 from tasks.formats.arrow.arrow_rows import ArrowBatches
 from tasks.formats.compression import decompressed
 from tasks.formats.csv.tables import dialect_of
-from tasks.formats.parquet.open_parquet import open_parquet
+from tasks.formats.parquet.checked_table import CheckedTable
 from tasks.formats.read import open_slice, rows_of_stream
 from tasks.formats.rows import Columns, Document
 from tasks.protocol.csv_format import CsvFormat
@@ -73,8 +73,8 @@ def _records(file: CorpusFile, stored: BinaryIO, table: CsvFormat | None) -> Ite
                 yield {WHOLE_TEXT: row.text}
         return
     if file.kind == "parquet":
-        with open_parquet(stored) as parquet:
-            for batch in parquet.iter_batches(RECORDS, use_threads=False):
+        with CheckedTable(stored) as parquet:
+            for batch in parquet.batches(RECORDS):
                 yield from batch.to_pylist()
         return
     with decompressed(stored, file.path) as stream:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from launcher.output.taken_over import SAME_AS_EARLIER
 from launcher.vectors.find_dataset import find_dataset
 from tasks.errors import Problem
+from tasks.formats.parquet.checked_table import CheckedTable
 from tasks.formats.parquet.open_parquet import open_parquet
 from tasks.formats.parquet.parquet_reader import FOOTER_SPAN, read_small_table
 from tasks.formats.vectors.quantize import dequantize
@@ -145,18 +146,16 @@ class Dataset:
             raise _not_as_listed(self.run, file.key, "is missing")
         with stream:
             try:
-                with open_parquet(stream) as opened:
-                    found = opened.metadata.num_rows
+                with CheckedTable(stream) as opened:
+                    found = opened.rows
                     if found != file.rows:
                         raise _not_as_listed(self.run, file.key, f"has {found:,} rows, not {file.rows:,}")
-                    if not opened.schema_arrow.equals(self.stored):
+                    if not opened.schema.equals(self.stored):
                         raise _not_as_listed(
                             self.run, file.key, f"has other columns than {self.files[0].key}"
                         )
-                    self._check_model(file.key, opened.schema_arrow)
-                    for batch in opened.iter_batches(rows, columns=columns, use_threads=False):
-                        batch.validate(full=True)
-                        yield batch
+                    self._check_model(file.key, opened.schema)
+                    yield from opened.batches(rows, columns)
             except (pa.ArrowException, OSError) as error:
                 raise _not_as_listed(self.run, file.key, f"cannot be read: {error}") from error
 

@@ -16,6 +16,7 @@ from launcher.diagnostics.store_checks import check_writable
 from launcher.errors import Problem, Usage
 from launcher.files import read
 from launcher.fleet.create_run import check_unchanged_model, create_run, unchanged_corpus
+from launcher.fleet.notifications import check_notify
 from launcher.fleet.provisioning.provisioner import check_access, is_rented, task_specs
 from launcher.fleet.recovery.missing_output import find_missing_output, reopen_missing
 from launcher.jobs import job as jobs
@@ -41,6 +42,7 @@ def launch(arguments: Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(plan, job, output, arguments)
     check_sink(job)
+    check_notify(job)
     check_before(plan, job, arguments)
     store = open_store(output)
     folder = arguments.runs / plan.run
@@ -113,6 +115,7 @@ def _dry_run(plan: SavedPlan, job: Job, output: str, arguments: Namespace) -> in
         Problem: a launch would be refused.
     """
     check_sink(job)
+    check_notify(job)
     check_before(plan, job, arguments)
     check_affordable(plan, job, cost_options(arguments), say)
     specs, refused = task_specs(plan, output, arguments.secret), None

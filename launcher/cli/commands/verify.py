@@ -33,7 +33,7 @@ def _next_step(run: Run, report: VerifyReport) -> str:
     if report.fault_count == len(report.faults) and all(REPEATED_IDS in fault for fault in report.faults):
         return (
             "every row was embedded once; make corpus.id unique and embed again, or leave it out: "
-            "ids are then the file and the position"
+            "ids are then the file and the position (of a WebDataset its keys, so name another)"
         )
     if all(fault.startswith("no vector can be compared") for fault in report.faults):
         return f"put the model of the run back; or embedfleet verify {run.id} --no-embed checks all but the vectors"

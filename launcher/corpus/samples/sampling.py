@@ -64,7 +64,7 @@ class CorpusSample:
 
     Attributes:
         faults: the bad rows of the sample.
-        ids: the ids of the sample; empty where the job names no id.
+        ids: the ids of the sample that its files give.
         kept: which of the columns to keep have had a value.
     """
 
@@ -75,7 +75,6 @@ class CorpusSample:
         self.faults = SampleFaults(columns)
         self.ids = SampledIds()
         self.kept = KeptColumns(columns.keep)
-        self._has_ids = columns.id is not None
         self._random = random.Random(seed)  # noqa: S311 - a sample, not a secret
         self._seen = 0
 
@@ -85,7 +84,9 @@ class CorpusSample:
         if not isinstance(row, Document):
             return
         self.kept.add(row)
-        if self._has_ids:
+        if not row.id.startswith(
+            row.file
+        ):  # file and position, or a file that is a document: these are unique
             self.ids.add(row)
 
     def warnings(self) -> Sequence[str]:

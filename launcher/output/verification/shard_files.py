@@ -9,9 +9,8 @@ from hashlib import file_digest
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from tasks.formats.parquet.open_parquet import open_parquet
+from tasks.formats.parquet.checked_table import CheckedTable
 from tasks.formats.vectors.quantize import DTYPES, arrow_type
 from tasks.protocol import documents, keys, receipt
 from tasks.protocol.manifest import Header
@@ -70,12 +69,12 @@ def _receipt(store: Store, header: Header, shard: Shard, retry: int) -> Receipt 
     return found
 
 
-def open_vectors(store: Store, done: Receipt, open_files: ExitStack) -> list[pq.ParquetFile] | str:
+def open_vectors(store: Store, done: Receipt, open_files: ExitStack) -> list[CheckedTable] | str:
     """The files of a receipt, in order, or what is wrong with one.
 
     It is gone, its bytes are not the receipt's, or it lacks a column that every file of vectors has.
     """
-    files: list[pq.ParquetFile] = []
+    files: list[CheckedTable] = []
     for key, digest in done.files:
         stream = store.get(key)
         if stream is None:
@@ -85,11 +84,11 @@ def open_vectors(store: Store, done: Receipt, open_files: ExitStack) -> list[pq.
             return f"{key} {OTHER_FILE} (SHA-256)"
         stream.seek(0)
         try:
-            file = open_parquet(stream)
+            file = CheckedTable(stream)
         except (pa.ArrowException, OSError) as error:  # a worker's disk was wrong when it wrote it
             return f"{key} {UNREADABLE}: {error}"
         open_files.enter_context(file)
-        if fault := _schema_fault(file.schema_arrow):
+        if fault := _schema_fault(file.schema):
             return f"{key} {UNREADABLE}: {fault}"
         files.append(file)
     return files
@@ -113,14 +112,13 @@ def _schema_fault(schema: pa.Schema) -> str | None:
     return None
 
 
-def checked_batches(file: pq.ParquetFile, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def checked_batches(file: CheckedTable, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Rows of a file of vectors, so many at a time.
 
     Raises:
         pyarrow.ArrowException, OSError: it is damaged, or a value is missing.
     """
-    for batch in file.iter_batches(rows, columns=list(columns), use_threads=False):
-        batch.validate(full=True)
+    for batch in file.batches(rows, columns):
         for name in columns:
             if batch.column(name).null_count:
                 raise pa.ArrowInvalid(f"its column {name!r} has missing values")

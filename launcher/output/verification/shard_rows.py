@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from launcher.output.hashed_names import contains, id_hash
@@ -20,6 +19,7 @@ from launcher.output.id_hashes import sort_in_place
 from launcher.output.verification.reembed import SampledRow
 from launcher.output.verification.shard_files import checked_batches
 from tasks.formats.damage import is_passing
+from tasks.formats.parquet.checked_table import CheckedTable
 from tasks.formats.rows import BadRow, ReadRow
 from tasks.formats.vectors.quantize import dequantize
 from tasks.protocol.receipt import Receipt
@@ -44,12 +44,12 @@ class OutputRows:
     chunk_gap: str | None = None  # the first chunk that does not follow the one before it
     unreadable: str | None = None  # why rows of a file that its receipt is signed for cannot be read
 
-    def documents(self, file: pq.ParquetFile) -> Iterator[str]:
+    def documents(self, file: CheckedTable) -> Iterator[str]:
         """Yield the id of each document, once, at its first row."""
-        width: int = file.schema_arrow.field("vector").type.list_size
+        width: int = file.schema.field("vector").type.list_size
         size = max(1, min(BATCH_ROWS, BATCH_VECTOR_BYTES // (4 * width)))
         last, before = None, 0
-        schema = file.schema_arrow
+        schema = file.schema
         columns = [name for name in ("id", "chunk", "vector", "scale") if name in schema.names]
         for batch in self._batches(file, size, columns):
             table: Any = pa.Table.from_batches([batch]).replace_schema_metadata(schema.metadata)
@@ -66,7 +66,7 @@ class OutputRows:
                 if first:
                     yield name
 
-    def _batches(self, file: pq.ParquetFile, size: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, file: CheckedTable, size: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The rows of a file as far as they can be read; `unreadable` says why they end."""
         try:
             yield from checked_batches(file, size, columns)

@@ -17,7 +17,6 @@ from contextlib import ExitStack, closing
 from itertools import chain
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from launcher.format import plural, verb
 from launcher.output.id_hashes import count_duplicates, difference
@@ -32,6 +31,7 @@ from launcher.output.verification.shard_files import UNREADABLE, ReceiptReader, 
 from launcher.output.verification.shard_rows import InputRows, OutputRows, read_quarantine
 from launcher.output.verification.verify_report import VerifyReport
 from tasks.errors import Problem
+from tasks.formats.parquet.checked_table import CheckedTable
 from tasks.models.fingerprint import ModelChanged
 from tasks.protocol import documents, keys, manifest
 from tasks.protocol.dtypes import Dtype
@@ -201,7 +201,7 @@ class _Verification:
             files = self._open(done, open_files)
             self.balance.begin(header, shard, unread=not files)
             if files:
-                places = self._sample_places(sum(file.metadata.num_rows for file in files))
+                places = self._sample_places(sum(file.rows for file in files))
                 output = OutputRows(
                     shard=shard,
                     tolerance=LENGTH_TOLERANCE[self.header.dtype],
@@ -288,7 +288,7 @@ class _Verification:
                 f"shards were taken over from run {earlier.run}, whose {name} is {theirs}, and this run's is {ours}"
             )
 
-    def _open(self, done: Receipt, open_files: ExitStack) -> list[pq.ParquetFile]:
+    def _open(self, done: Receipt, open_files: ExitStack) -> list[CheckedTable]:
         """The files of a receipt; none of them where one is not as the receipt says."""
         if not done.files and done.fault is None:
             self.add_fault(

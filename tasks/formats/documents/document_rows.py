@@ -16,6 +16,7 @@ from tasks.formats.rows import BadRow, Columns, ReadRow, row_of
 from tasks.formats.wide_encoding import wide_encoding_of
 from tasks.protocol.shard import Slice
 
+MARKUP = (b"{\\rtf", b"%PDF-")  # formats that are written in letters, too
 PATH, TITLE = "path", "title"  # columns that such a file has beside its text
 
 
@@ -48,6 +49,8 @@ def _text_of(piece: Slice, body: bytes) -> FileText:
             raise NoTextError("no text: the file is empty")
         return READER.text_of(piece.kind, body)
     body = body.removeprefix(codecs.BOM_UTF8)
+    if body.startswith(MARKUP):
+        raise NoTextError("RTF or PDF, and no plain text")
     if wide := wide_encoding_of(body):
         raise NoTextError(f"the file is {wide}, not UTF-8")
     if b"\0" in body:

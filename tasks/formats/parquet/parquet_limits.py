@@ -21,13 +21,15 @@ HEADER_BYTES = 32  # of a page's header, that are read
 I32_FIELD = 0x15  # thrift's compact protocol: the next field, a 32-bit number
 
 
-def batch_rows(group: Group, columns: Sequence[str], stream: BinaryIO) -> int:
-    """How many rows of a row group are decoded at once.
+def batch_rows(
+    group: Group, columns: Sequence[str], stream: BinaryIO, most: int = BATCH_ROWS, size: int = BATCH_BYTES
+) -> int:
+    """How many rows of a row group are decoded at once: at most `most`, and of about `size` bytes by the footer.
 
     Raises:
         UnreadableFileError: it unpacks to more than may be in memory, or is encrypted.
     """
-    rows = min(BATCH_ROWS, BATCH_BYTES // max(1, group.unpacked_bytes // max(1, group.rows)))
+    rows = min(most, size // max(1, group.unpacked_bytes // max(1, group.rows)))
     for chunk in chunks_of(group, columns):
         check_unpacked(chunk.path, chunk.unpacked_bytes, chunk.stored_bytes)
         if chunk.dictionary is not None and chunk.unpacked_bytes * rows > DECODED_BYTES:

@@ -71,10 +71,14 @@ class _Walk:
 
 
 class PageCounter(io.RawIOBase):
-    """A stream that counts the values of some column chunks while they are read through it."""
+    """A stream that counts the values of some column chunks while they are read through it.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    `closes`: closing this one closes the stream that it reads.
+    """
+
+    def __init__(self, stream: BinaryIO, *, closes: bool = True) -> None:
         super().__init__()
+        self._closes = closes
         self._stream = stream
         self._walks: list[_Walk] = []
 
@@ -141,7 +145,7 @@ class PageCounter(io.RawIOBase):
         return True
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and self._closes:
             self._stream.close()
         super().close()
 

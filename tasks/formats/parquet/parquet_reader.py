@@ -6,15 +6,16 @@ a group, so a file stays open between its slices: the next slice continues where
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import BinaryIO, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tasks.formats.damage import DamagedFileError
+from tasks.formats.parquet.checked_table import CheckedTable
 from tasks.formats.parquet.open_parquet import open_parquet
 from tasks.formats.parquet.parquet_footer import check_not_encrypted, chunks_of, read_groups
 from tasks.formats.parquet.parquet_limits import batch_rows, surplus_rows
@@ -49,14 +50,8 @@ def read_small_table(body: bytes, columns: list[str] | None = None) -> pa.Table:
     Raises:
         pyarrow.ArrowException, OSError: it is damaged, or claims more than any table of ours holds.
     """
-    try:
-        with open_parquet(pa.BufferReader(body)) as file:
-            _check_claims(file.metadata)
-            table = file.read(columns, use_threads=False)
-        table.validate(full=True)
-    except UnicodeDecodeError as error:  # of a name in the footer
-        raise pa.ArrowInvalid(f"its footer is not text: {error}") from error
-    return table
+    with _small_table(io.BytesIO(body)) as file:
+        return file.read(columns)
 
 
 def table_schema(stream: BinaryIO) -> pa.Schema:
@@ -65,12 +60,8 @@ def table_schema(stream: BinaryIO) -> pa.Schema:
     Raises:
         pyarrow.ArrowException, OSError: its footer is damaged, or claims more than any table of ours holds.
     """
-    try:
-        with open_parquet(stream) as file:
-            _check_claims(file.metadata)
-            return file.schema_arrow
-    except UnicodeDecodeError as error:  # of a name in the footer
-        raise pa.ArrowInvalid(f"its footer is not text: {error}") from error
+    with _small_table(stream) as file:
+        return file.schema
 
 
 def table_batches(stream: BinaryIO, rows: int) -> Iterator[pa.RecordBatch]:
@@ -79,20 +70,17 @@ def table_batches(stream: BinaryIO, rows: int) -> Iterator[pa.RecordBatch]:
     Raises:
         pyarrow.ArrowException, OSError: it is damaged, or claims more than any table of ours holds.
     """
-    try:
-        with open_parquet(stream, COLUMN_BUFFER_BYTES) as file:
-            _check_claims(file.metadata)
-            for batch in file.iter_batches(rows, use_threads=False):
-                batch.validate(full=True)
-                yield batch
-    except UnicodeDecodeError as error:  # of a name in the footer
-        raise pa.ArrowInvalid(f"its footer is not text: {error}") from error
+    with _small_table(stream) as file:
+        yield from file.batches(rows)
 
 
-def _check_claims(meta: pq.FileMetaData) -> None:
-    size = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups))
-    if meta.num_rows > MAX_TABLE_ROWS or size > MAX_TABLE_BYTES:
-        raise pa.ArrowInvalid(f"it claims {meta.num_rows:,} rows of {size:,} bytes")
+def _small_table(stream: BinaryIO) -> CheckedTable:
+    file = CheckedTable(stream)
+    size = sum(group.unpacked_bytes for group in file.groups)
+    if file.rows > MAX_TABLE_ROWS or size > MAX_TABLE_BYTES:
+        file.close()
+        raise pa.ArrowInvalid(f"it claims {file.rows:,} rows of {size:,} bytes")
+    return file
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,11 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks.engines.base import Vectors
 from tasks.engines.batches.piece_hash import HASH_BYTES
-from tasks.formats.parquet.open_parquet import open_parquet
+from tasks.formats.parquet.checked_table import CheckedTable
 from tasks.formats.vectors.quantize import dequantize, quantize, stored_matrix
 from tasks.formats.vectors.vector_file import TEXT_HASH
 from tasks.protocol.manifest import Header
@@ -80,8 +79,8 @@ class EarlierVectors:
         local = self.scratch / f"earlier-{uuid4().hex}.parquet"
         try:
             if self._fetch(file, local):
-                with local.open("rb") as stream, open_parquet(stream) as opened:
-                    if self._fits(opened.schema_arrow, dimensions):
+                with local.open("rb") as stream, CheckedTable(stream) as opened:
+                    if self._fits(opened.schema, dimensions):
                         yield from self._batches(opened, dimensions)
         except (pa.ArrowException, OSError, ValueError, KeyError):
             return
@@ -113,11 +112,11 @@ class EarlierVectors:
             said.get(name, b"").decode() == value for name, value in expected.items()
         )
 
-    def _batches(self, opened: pq.ParquetFile, dimensions: int) -> Iterator[tuple[bytes, Vectors]]:
-        columns = [name for name in ("vector", "scale", TEXT_HASH) if name in opened.schema_arrow.names]
+    def _batches(self, opened: CheckedTable, dimensions: int) -> Iterator[tuple[bytes, Vectors]]:
+        columns = [name for name in ("vector", "scale", TEXT_HASH) if name in opened.schema.names]
         rows = max(1, BATCH_BYTES // (4 * dimensions))
-        for batch in opened.iter_batches(rows, columns=columns, use_threads=False):
-            table = pa.Table.from_batches([batch]).replace_schema_metadata(opened.schema_arrow.metadata)
+        for batch in opened.batches(rows, columns):
+            table = pa.Table.from_batches([batch]).replace_schema_metadata(opened.schema.metadata)
             vectors = dequantize(table)
             good = self._same_when_stored(table, vectors)
             names: list[Any] = table.column(TEXT_HASH).to_pylist()

@@ -167,6 +167,18 @@ def test_what_a_file_is_instead_is_said(tmp_path: Path, name: str, body: bytes, 
     assert str(refusal(tmp_path)).startswith(said.format(folder=tmp_path))
 
 
+def test_keys_of_an_archive_that_repeat_are_told(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name in ("1.txt", "2.txt", "1.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 3
+            tar.addfile(member, io.BytesIO(b"one"))
+    (told,) = sample_corpus(
+        find_files(str(tmp_path), tmp_path), Columns("txt", None), HashTokenizer(), ChunkSpec(512)
+    ).warnings()
+    assert told.startswith("ids are not unique: at least 1 document of 3 sampled have an id that another has")
+
+
 def test_a_compressed_archive_is_what_its_name_says(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
         member = tarfile.TarInfo("1.txt")

@@ -31,6 +31,7 @@ def test_the_whole_text_is_one_document_named_by_its_path(mark: bytes) -> None:
         (b" \n", "no text: it is empty or blank"),
         (b"caf\xe9", "invalid UTF-8 in the text"),
         ("text".encode("utf-16"), "the file is UTF-16, not UTF-8"),
+        (rb"{\rtf1\ansi Hello}", "RTF or PDF, and no plain text"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 9\n",
             "a pointer of Git LFS, not the file itself",
