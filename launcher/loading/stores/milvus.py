@@ -77,8 +77,10 @@ class Milvus(BehindAlias):
         return self.send(batches, self._upsert)
 
     def delete(self, keys: Sequence[Key]) -> int:
-        """Count those that are there, because Milvus counts what was asked for."""
-        there = len(self.fetch(keys))
+        """Count those that are there, because Milvus counts what was asked for: before there is an index, so do we."""
+        with _problems():
+            readable = bool(self._client.list_indexes(self.collection()))
+        there = len(self.fetch(keys)) if readable else len(keys)
         with _problems():
             for start in range(0, len(keys), KEYS_AT_ONCE):
                 self._client.delete(self.collection(), filter=_filter(keys[start : start + KEYS_AT_ONCE]))
