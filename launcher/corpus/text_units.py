@@ -57,10 +57,8 @@ def check_text_unit(listing: Listing) -> str | None:
         raise Usage(_question(lists), hint="set corpus.unit to line or to file in the job file")
     if all(lines.lines <= 1 for lines in found):
         return None
-    return (
-        f"each of {plural(len(texts), '.txt file')} is read as one document; "
-        "with corpus.unit: line, each line would be one"
-    )
+    which = "the .txt file" if len(texts) == 1 else f"each of {plural(len(texts), '.txt file')}"
+    return f"{which} is read as one document; with corpus.unit: line, each line would be one"
 
 
 def _question(lists: Sequence[_Lines]) -> str:

@@ -30,7 +30,8 @@ def small_charges(chosen: Estimate, tokens: float, shard_tokens: int, store: str
 
 def _requests(shards: int, store: str | None) -> str:
     """About shards, because documents are not cut and the last one is smaller."""
-    amount = f"requests to the object store: about {WRITES_PER_SHARD + READS_PER_SHARD} for each of {shards:,} shards"
+    which = "one shard" if shards == 1 else f"each of {shards:,} shards"
+    amount = f"requests to the object store: about {WRITES_PER_SHARD + READS_PER_SHARD} for {which}"
     price = REQUESTS.get(store or "")
     if price is None:
         return f"{amount}; no price known{f' on {store}' if store else ''}"

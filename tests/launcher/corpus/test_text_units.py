@@ -57,6 +57,13 @@ def test_prose_is_no_list_and_the_choice_is_said(tmp_path: Path) -> None:
     )
 
 
+def test_a_single_text_is_not_each_of_one(tmp_path: Path) -> None:
+    write(tmp_path, a_txt=PROSE, c_md=LIST)
+    said = check_text_unit(find_files(".", tmp_path))
+    assert said is not None
+    assert said.startswith("the .txt file is read as one document; ")
+
+
 def test_nothing_is_said_of_texts_of_one_line(tmp_path: Path) -> None:
     write(tmp_path, a_txt="one", b_txt="two\n", c_md=LIST)
     assert check_text_unit(find_files(".", tmp_path)) is None

@@ -122,11 +122,12 @@ def test_machines_that_were_taken_are_asked_for_where_a_token_is_worth_it() -> N
 
 
 def test_without_spot_the_net_starts_in_time_and_not_before() -> None:
-    """Four hours of work on demand: it may wait until 8 cold starts are left beyond them, nine hours after the start.
+    """Four hours of work on demand: all of it may wait until 8 cold starts are left beyond them, near the tenth minute of
+    the fifth hour. From then on machines start one after another, and 40 minutes later, when no cold start is left, all.
 
     Until then one machine is asked for, the canary: none has worked.
     """
-    for hours, count in ((0.4, 0), (2.0, 1), (4.0, 1), (4.2, 20), (4.9, 20)):
+    for hours, count in ((0.4, 0), (2.0, 1), (4.0, 1), (4.2, 2), (4.5, 11), (4.8, 20), (4.9, 20)):
         expected = {("Start", 2): count} if count else {}
         none = [said(kind, AnswerKind.NONE, hours - 0.01) for kind in (SPOT, OTHER_CLOUD)]
         assert orders(view([], answers=none, tokens=WORK * 0.6), hours) == expected

@@ -9,16 +9,20 @@ from pricing.charges.small_charges import REQUESTS
 from tests.support.candidates import candidate, sure
 
 
-def said(cloud: str, store: str | None, machines: int = 4) -> tuple[str, ...]:
-    requirements = Requirements(tokens=sure(1e9), charges=NO_CHARGES)
-    fleet = estimate_fleet((Allocation(candidate(cloud=cloud), machines, 1e9),), requirements)
-    return small_charges(fleet, 1e9, 2**20, store)
+def said(cloud: str, store: str | None, machines: int = 4, tokens: float = 1e9) -> tuple[str, ...]:
+    requirements = Requirements(tokens=sure(tokens), charges=NO_CHARGES)
+    fleet = estimate_fleet((Allocation(candidate(cloud=cloud), machines, tokens),), requirements)
+    return small_charges(fleet, tokens, 2**20, store)
 
 
 def test_requests_are_counted_by_shards_at_the_stores_price() -> None:
     requests, _ = said("aws", "aws")
     assert requests.startswith("requests to the object store: about 5.3 for each of 954 shards, $0.0")
     assert REQUESTS["aws"].shards_usd(1000) == Decimal("0.0173")
+
+
+def test_one_shard_is_not_each_of_one() -> None:
+    assert "about 5.3 for one shard, $" in said("aws", "aws", tokens=1e5)[0]
 
 
 def test_store_without_a_price_says_so() -> None:
