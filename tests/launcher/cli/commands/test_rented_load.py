@@ -103,7 +103,7 @@ def test_what_the_laptop_says_reaches_the_loaders(
         "run-1", target, "DB", ("AWS_PROFILE",), True,
     )  # fmt: skip
     assert (loaders, bill) == (2, Bill(Decimal(5), Decimal("0.096")))
-    assert Path(spec.code["launcher"], "cli", "load.py").exists()
+    assert Path(spec.code["launcher"], "cli", "commands", "load.py").exists()
 
 
 def test_loader_of_a_machine_shares_a_load(
