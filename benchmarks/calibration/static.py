@@ -7,19 +7,13 @@ forecast with nothing to rent but those machines in their own places.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, log
 from typing import Any
-from zlib import crc32
-
-import numpy as np
 
 from benchmarks.calibration.bins import chance_row
-from benchmarks.calibration.steered import SPEED_P10, first_forecast, scenario_of
+from benchmarks.calibration.steered import drawn_run, scenario_of
 from benchmarks.simulate import BenchMarket
-from launcher.simulator.one_run import simulate_run
 from launcher.simulator.policies import StaticPolicy
 from launcher.simulator.scenario import Scenario, fixed_fleet
-from launcher.steering.forecast import P90_SIGMAS
 
 # The deadline as a multiple of six hours, and of the time that the fleet would take.
 DEADLINES = ((2.0, 1.0), (2.0, 2.0), (4.0, 1.0), (4.0, 2.0), (4.0, 4.0))
@@ -51,13 +45,8 @@ def fleet_of(scenario: Scenario, times: float) -> Scenario:
 def run_case(market: BenchMarket, ratio: float, times: float, seed: int) -> StaticCase:
     """One run at a drawn speed, from a drawn start."""
     scenario = fleet_of(scenario_of(market, ratio, 1, 1.0), times)
-    number = crc32(f"static {market.name} {ratio:g} {times:g} {seed}".encode())
-    random = np.random.default_rng([number, 11])
-    speed = exp(log(1 / SPEED_P10) / P90_SIGMAS * float(random.standard_normal()))
-    world = market.market(scenario, number)
-    said = first_forecast(scenario, world)
-    true = replace(scenario, slower=speed)
-    outcome = simulate_run(true, world, StaticPolicy(true), np.random.default_rng([number, 5]))
+    draw = f"static {market.name} {ratio:g} {times:g} {seed}"
+    said, outcome = drawn_run(market, scenario, draw, StaticPolicy)
     return StaticCase(
         market=market.name,
         ratio=ratio,

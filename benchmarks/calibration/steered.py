@@ -20,8 +20,8 @@ from benchmarks.simulate import L4_LIST, PROBES, V100_LIST, BenchMarket, markets
 from launcher.simulator.catalog import find_traces
 from launcher.simulator.market import Market
 from launcher.simulator.one_run import simulate_run
-from launcher.simulator.policies import Observation
-from launcher.simulator.scenario import Scenario
+from launcher.simulator.policies import Observation, Policy
+from launcher.simulator.scenario import RunOutcome, Scenario
 from launcher.simulator.steered_policy import SteeredPolicy
 from launcher.simulator.traces import TraceSet, only_places, with_machines
 from launcher.steering.course import Forecast
@@ -122,16 +122,24 @@ def scenario_of(market: BenchMarket, ratio: float, room: int, obtainable: float)
     return replace(plain, kinds=kinds, no_on_demand=1 - obtainable)
 
 
-def run_case(market: BenchMarket, ratio: float, room: int, obtainable: float, seed: int) -> Case:
-    """One run at a drawn speed, from a drawn start."""
-    scenario = scenario_of(market, ratio, room, obtainable)
-    number = crc32(f"{market.name} {ratio:g} {room} {seed}".encode())  # the same with and without refusals
+def drawn_run(
+    market: BenchMarket, scenario: Scenario, draw: str, policy: Callable[[Scenario], Policy]
+) -> tuple[Forecast, RunOutcome]:
+    """What the first look forecasts, and a run by a policy at a speed and from a start that `draw` decides."""
+    number = crc32(draw.encode())
     random = np.random.default_rng([number, 11])
     speed = exp(log(1 / SPEED_P10) / P90_SIGMAS * float(random.standard_normal()))
     world = market.market(scenario, number)
     said = first_forecast(scenario, world)
     true = replace(scenario, slower=speed)
-    outcome = simulate_run(true, world, SteeredPolicy(true), np.random.default_rng([number, 5]))
+    return said, simulate_run(true, world, policy(true), np.random.default_rng([number, 5]))
+
+
+def run_case(market: BenchMarket, ratio: float, room: int, obtainable: float, seed: int) -> Case:
+    """One run at a drawn speed, from a drawn start."""
+    scenario = scenario_of(market, ratio, room, obtainable)
+    draw = f"{market.name} {ratio:g} {room} {seed}"  # the same with and without refusals
+    said, outcome = drawn_run(market, scenario, draw, SteeredPolicy)
     return Case(
         market=market.name,
         ratio=ratio,

@@ -30,7 +30,7 @@ GPU_BATCH_TOKENS = 16_384  # fills a GPU with little padding; not tuned on a GPU
 PADDED_TOKENS = 9  # of the pieces that show whether padding changes vectors
 SAME_STATES = (
     1 - 1e-6
-)  # cosine: what is masked has no part in a sum, so the same numbers are added in the same order
+)  # cosine: what is masked is no part of a sum, so the same numbers are added in the same order
 PROBE_TOKENS = 3  # of the pieces that show whether the first token sees the last
 
 
@@ -115,7 +115,7 @@ class TorchEncoder:
             input_ids=torch.from_numpy(matrix).to(self.device),
             attention_mask=mask if padded or self.needs_mask else None,
         )
-        states = given.get("last_hidden_state") if hasattr(given, "get") else given[0]
+        states = _states_in(given)
         if not isinstance(states, torch.Tensor) or states.shape[:2] != matrix.shape:
             raise TypeError("the model gives no states of its tokens (last_hidden_state)")
         return states, lengths
@@ -171,11 +171,16 @@ class TorchEncoder:
             ids, mask = torch.ones(3, width, dtype=torch.long), torch.ones(3, width, dtype=torch.long)
             ids[1, own:], mask[:2, own:] = other, 0
             given: Any = self.model(input_ids=ids.to(self.device), attention_mask=mask.to(self.device))
-            states = given.get("last_hidden_state") if hasattr(given, "get") else given[0]
+            states = _states_in(given)
             first, second = states[:2, :own].float().flatten(1)
             if torch.nn.functional.cosine_similarity(first, second, dim=0) < SAME_STATES:
                 return False
         return True
+
+
+def _states_in(given: Any) -> Any:
+    """The states of the tokens in what a model gives: an output of transformers, or a tuple of code of its own."""
+    return given.get("last_hidden_state") if hasattr(given, "get") else given[0]
 
 
 def _last_position(model: ModelDescription) -> int | None:
