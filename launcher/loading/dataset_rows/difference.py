@@ -1,10 +1,8 @@
 """In which files and keys two datasets differ, or one before and after shards were embedded again."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from launcher.errors import Problem
 from launcher.loading.dataset_rows.rows import keys_in
 from launcher.loading.vector_store import Key
 from launcher.vectors.read_dataset import Dataset, DatasetFile
@@ -36,11 +34,15 @@ def deleted_keys(older: Dataset, newer: Dataset, found: Difference) -> list[Key]
 
 
 def superseded_keys(dataset: Dataset, files: Sequence[DatasetFile]) -> list[Key]:
-    """The keys of files that a dataset lists no more, without those that it has now; a file that is gone has none."""
-    keys: dict[Key, None] = {}
-    for file in files:
-        with suppress(Problem):
-            keys |= dict.fromkeys(key for _, key in keys_in(dataset, [file]))
+    """The keys of files that a dataset lists no more, without those that it has now.
+
+    A file that is gone from the output path has none.
+
+    Raises:
+        Problem: one that is there cannot be read.
+    """
+    there = [one for one in files if any(entry.key == one.key for entry in dataset.store.list(one.key))]
+    keys = dict.fromkeys(key for _, key in keys_in(dataset, there))
     for _, key in keys_in(dataset, dataset.files) if keys else ():
         keys.pop(key, None)
     return list(keys)
