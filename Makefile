@@ -45,11 +45,12 @@ test: setup ## run the tests, without the slowest of real processes (under 6 min
 test-all: setup ## run all tests but the suites of `make e2e`, as CI does
 	@$(PYTEST) -m "not e2e"
 
-check: setup ## format, lint, types and import borders, as CI runs them
+check: setup ## format, lint, types, import borders and Dockerfiles, as CI runs them
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright --warnings
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/hadolint docker/*.Dockerfile
 
 fix: setup ## format, and apply the linter's fixes
 	@$(BIN)/ruff format .

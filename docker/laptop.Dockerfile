@@ -12,7 +12,8 @@ COPY . /src/
 RUN python -m pip install -c /src/constraints.txt "/src[${EXTRAS}]" && rm -r /src
 
 RUN useradd --create-home --uid 10001 embedfleet
-USER embedfleet
+# By number: Kubernetes' runAsNonRoot cannot tell a name from root.
+USER 10001
 WORKDIR /work
 ENTRYPOINT ["embedfleet"]
 CMD ["--help"]

@@ -16,5 +16,6 @@ RUN useradd --create-home --uid 10001 embedfleet
 WORKDIR /home/embedfleet
 COPY tasks/ /home/embedfleet/tasks/
 ENV EMBEDFLEET_ENV=/opt/embedfleet PATH=/opt/embedfleet/bin:$PATH
-USER embedfleet
+# By number: Kubernetes' runAsNonRoot cannot tell a name from root.
+USER 10001
 ENTRYPOINT ["python", "-m", "tasks.supervisor"]
