@@ -15,7 +15,7 @@ from statistics import fmean, median
 
 from pricing.account.access import gated_place
 from pricing.offer import Offer
-from pricing.staleness import assumed_age_in_days, is_market_price
+from pricing.staleness import assumed_age_in_days, is_market_price, oldest_market_days
 
 # How far the price of one place moves beside the others of its type: standard deviation of the logarithm, per square
 # root of a day. Nine AWS zones of the V100 over 14 days of 2023: 0.020 to 0.024, for spans of 1 to 13 days.
@@ -49,9 +49,14 @@ class TypePrices:
 
 def expected_prices(offers: Sequence[Offer], now: datetime) -> dict[str, ExpectedPrice]:
     """The price that is likely now of each offer, by its key."""
-    types = _types(offers)
+    types, oldest = _types(offers), oldest_market_days(offers, now)
     ceilings = {_machine(o): o.usd_per_hour for o in offers if not o.spot}
-    return {o.key: _expected(o, types.get(_kind(o)), ceilings.get(_machine(o)), now) for o in offers}
+    return {
+        o.key: _expected(
+            o, types.get(_kind(o)), ceilings.get(_machine(o)), assumed_age_in_days(o, now, oldest)
+        )
+        for o in offers
+    }
 
 
 def own_weight(quotes: TypePrices, age_days: float) -> float:
@@ -80,12 +85,9 @@ def trend(cloud: str, age_days: float) -> float:
     return sqrt(least * most) ** (min(age_days, days) / days)
 
 
-def _expected(
-    offer: Offer, quotes: TypePrices | None, ceiling: Decimal | None, now: datetime
-) -> ExpectedPrice:
+def _expected(offer: Offer, quotes: TypePrices | None, ceiling: Decimal | None, age: int) -> ExpectedPrice:
     if quotes is None or not is_market_price(offer):
         return ExpectedPrice(offer.usd_per_hour, 1.0, 1.0)
-    age = assumed_age_in_days(offer, now)
     weight, rise = own_weight(quotes, age), trend(offer.cloud, age) if offer.spot else 1.0
     own = log(offer.usd_per_gpu_hour)
     # Never below the quote: the ask of a host is firm, and a plan promises no price that nobody has offered.

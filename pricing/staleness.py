@@ -3,6 +3,7 @@
 Decides by date and kind of price; does not know whether the price changed. The caller passes `now`.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from pricing.offer import Offer
@@ -27,10 +28,19 @@ def is_undated(offer: Offer) -> bool:
     return "as_of_unknown" in offer.flags
 
 
-def assumed_age_in_days(offer: Offer, now: datetime) -> int:
-    """The age to reckon with: of an undated price at least `BOOK_DAYS`."""
+def assumed_age_in_days(offer: Offer, now: datetime, oldest_days: int = 0) -> int:
+    """The age to reckon with: of an undated price at least `BOOK_DAYS`, and at least that of the book's oldest price.
+
+    `oldest_days`: that of the oldest dated price of a market in the book (`oldest_market_days`).
+    """
     age = age_in_days(offer, now)
-    return max(age, BOOK_DAYS) if is_undated(offer) else age
+    return max(age, BOOK_DAYS, oldest_days) if is_undated(offer) else age
+
+
+def oldest_market_days(offers: Iterable[Offer], now: datetime) -> int:
+    """Whole days since the oldest dated price of a market was seen; 0: there is none."""
+    dated = (age_in_days(o, now) for o in offers if is_market_price(o) and not is_undated(o))
+    return max(dated, default=0)
 
 
 def is_stale(offer: Offer, now: datetime) -> bool:

@@ -67,7 +67,7 @@ class Plan:
     alternatives: tuple[Alternative, ...]
     binding: tuple[str, ...]  # limits that keep a cheaper fleet out, in words
     not_priced: tuple[str, ...]  # what the dollars leave out, in words
-    prices_as_of: date | None  # the oldest price; None: no price was used
+    prices_as_of: date | None  # the oldest price that has a date; None: no such price was used
     static_chance_late: float | None = None  # of the chosen fleet, were it not steered
     frontier: tuple[Estimate, ...] = ()
     kinds: tuple[Estimate, ...] = ()  # each machine type alone, where it is cheapest

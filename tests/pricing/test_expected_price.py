@@ -124,3 +124,14 @@ def test_undated_quote_is_reckoned_with_as_an_old_one() -> None:
     old = quotes(SPREAD, NOW.date() - timedelta(days=60))
     found, aged = expected_prices(undated, NOW), expected_prices(old, NOW)
     assert [found[o.key].usd_per_hour for o in undated] == [aged[o.key].usd_per_hour for o in old]
+
+
+def test_undated_quote_is_reckoned_with_as_no_younger_than_the_stalest_of_the_book() -> None:
+    undated = [replace(offer, flags=("as_of_unknown",)) for offer in quotes(SPREAD, NOW.date())]
+    stalest = replace(
+        undated[0], gpu="T4", zone="us-west-2a", flags=(), as_of=NOW.date() - timedelta(days=300)
+    )
+    old = quotes(SPREAD, stalest.as_of)
+    found, aged = expected_prices([*undated, stalest], NOW), expected_prices(old, NOW)
+    assert [found[o.key].usd_per_hour for o in undated] == [aged[o.key].usd_per_hour for o in old]
+    assert found[undated[0].key].usd_per_hour > expected_prices(undated, NOW)[undated[0].key].usd_per_hour

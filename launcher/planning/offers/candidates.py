@@ -56,7 +56,7 @@ class CandidateSet:
     candidates: tuple[Candidate, ...]
     left_out: Mapping[str, int]  # number of offers, by the reason
     not_priced: tuple[str, ...]  # what no price of a candidate includes, in words
-    oldest: date | None  # date of the oldest price used
+    oldest: date | None  # date of the oldest price used that has one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,7 @@ def find_candidates(offers: Sequence[Offer], context: CandidateContext) -> Candi
         tuple[str, float], tuple[Speed | None, str | None]
     ] = {}  # by GPU and the part that is rented
     usable, left_out = usable_offers(offers, context.job, context.now)
+    oldest_market = staleness.oldest_market_days(offers, context.now)
     for priced in usable:
         offer = priced.offer
         key = (offer.gpu, min(1.0, offer.gpus))
@@ -91,8 +92,10 @@ def find_candidates(offers: Sequence[Offer], context: CandidateContext) -> Candi
         if speed is None:
             left_out[reason or "no speed"] += 1
             continue
-        candidates.append(_candidate(priced, speed, context))
-        dates.append(offer.as_of)
+        age = float(staleness.assumed_age_in_days(offer, context.now, oldest_market))
+        candidates.append(_candidate(priced, speed, context, age))
+        if not staleness.is_undated(offer):
+            dates.append(offer.as_of)
     return CandidateSet(
         candidates=tuple(candidates),
         left_out=left_out,
@@ -180,7 +183,9 @@ def _speed(context: CandidateContext, name: str, share: float) -> tuple[Speed | 
     return found, None
 
 
-def _candidate(priced: UsableOffer, speed: Speed, context: CandidateContext) -> Candidate:
+def _candidate(
+    priced: UsableOffer, speed: Speed, context: CandidateContext, price_age_days: float
+) -> Candidate:
     offer = priced.offer
     rate, kept = speed.tokens_per_second, Spread(1.0, 1.0, 1.0)
     if speed.bare:
@@ -216,7 +221,7 @@ def _candidate(priced: UsableOffer, speed: Speed, context: CandidateContext) -> 
         ahead=_ahead(offer),
         hazard=Spread(hazard.per_hour_low, hazard.per_hour_mid, hazard.per_hour_high),
         price_source=f"{offer.source}, {'undated' if staleness.is_undated(offer) else offer.as_of}",
-        price_age_days=float(staleness.assumed_age_in_days(offer, context.now)),
+        price_age_days=price_age_days,
         floats=staleness.is_market_price(offer),
         disk_usd_per_hour=_disk_usd_per_hour(offer, context),
         disk_at_most=storage.dearest_disk()[0] * _disk_gigabytes(context) / storage.HOURS_PER_MONTH,

@@ -261,7 +261,7 @@ class SavedPlan:
     binding: tuple[str, ...] = ()  # limits that keep a cheaper fleet out, in words
     not_priced: tuple[str, ...] = ()  # what the dollars leave out, in words
     left_out: Mapping[str, int] = field(default_factory=dict[str, int])  # number of offers, by the reason
-    prices_as_of: date | None = None  # the oldest price; None: no price was used
+    prices_as_of: date | None = None  # the oldest price that has a date; None: no such price was used
     upload: NeededUpload | None = (
         None  # that rented machines need first; None: they see all that the job names
     )

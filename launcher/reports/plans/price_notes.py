@@ -55,8 +55,8 @@ def old_price_lines(plan: SavedPlan) -> list[str]:
         age, holds = price_age_days(group, plan.created), days_of_validity(group.cloud, spot=group.spot)
         place = oldest_place(group)
         kind = "spot" if group.spot else "market" if group.cloud in MARKETS else "list"
-        undated = [p for p in group.places if p.price_as_of is None and p.quoted_usd_per_hour is not None]
-        if undated and group.cloud != LOCAL:
+        undated = [p for p in group.places if _is_undated(group, p)]
+        if undated:
             lines.append(
                 f"price without a date: {group.gpus_per_machine:g} x {group.gpu} on {group.cloud} "
                 f"{plain(undated[0].region)} at {money(undated[0].usd_per_hour)}; {kind} prices hold for {holds} days"
@@ -71,6 +71,15 @@ def old_price_lines(plan: SavedPlan) -> list[str]:
             f"{plural(age, 'day')} old, and {kind} prices hold for {holds}{moved}"
         )
     return lines
+
+
+def has_undated(plan: SavedPlan) -> bool:
+    """Whether a price of the chosen machines has no date, so that nobody knows how old it is."""
+    return any(_is_undated(group, place) for group in plan.lots for place in group.places)
+
+
+def _is_undated(group: MachineGroup, place: MachinePlace) -> bool:
+    return group.cloud != LOCAL and place.price_as_of is None and place.quoted_usd_per_hour is not None
 
 
 def discount_lines(plan: SavedPlan) -> list[str]:

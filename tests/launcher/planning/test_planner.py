@@ -542,6 +542,13 @@ def test_oldest_price_dates_the_plan(tmp_path: Path) -> None:
     assert plan.prices_as_of == date(2026, 7, 30)
 
 
+def test_price_without_a_date_does_not_date_the_plan(tmp_path: Path) -> None:
+    """`as_of` of such a price is the day on which it was read: the plan would look fresh."""
+    undated = offer(region="us-east4", as_of=date(2026, 7, 30), flags=("as_of_unknown",))
+    assert made(declared(), tmp_path, (*L4, undated)).prices_as_of == L4[0].as_of
+    assert made(declared(), tmp_path, (undated,)).prices_as_of is None
+
+
 # --- the same again
 
 

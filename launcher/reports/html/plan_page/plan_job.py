@@ -15,6 +15,7 @@ from launcher.reports.html.plan_text import (
 )
 from launcher.reports.html.report_page.report_texts import length_figures_section
 from launcher.reports.plans.missed_limits import deadline_hours
+from launcher.reports.plans.price_notes import has_undated
 from launcher.reports.report_json import length_figures
 
 SHOWN_QUOTAS = 100  # rows that a person still reads; beyond, the page says how many
@@ -96,11 +97,14 @@ def work_section(plan: SavedPlan, job: Job) -> Markup:
 def prices_section(plan: SavedPlan) -> Section:
     """How old the prices are, and why offers were left out; None if no price was used."""
     left_out = sorted(plan.left_out.items(), key=lambda item: -item[1])
-    if not plan.prices_as_of and not left_out:
+    if not plan.prices_as_of and not left_out and not has_undated(plan):
         return None
     note = ""
     if plan.prices_as_of:
         note = f"The oldest price used is of {plan.prices_as_of}{in_brackets(price_age(plan))}. "
+    if has_undated(plan):
+        note += "Prices of the chosen machines have no date: their age is unknown. "
+    if note:
         note += "Spot prices move within days: embedfleet prices refresh reads them again."
     rows = [(short(reason), count(offers)) for reason, offers in left_out]
     columns = ("Offers left out, because of", "Offers")

@@ -12,7 +12,7 @@ from launcher.planning.estimates.past_runs import past_runs_text
 from launcher.planning.saved.saved_plan import MachineGroup, NeededUpload, PlanTotals, QuotaNeed, SavedPlan
 from launcher.reports.plans import store_costs
 from launcher.reports.plans.compared import another_model, like_with_like, other_models
-from launcher.reports.plans.price_notes import discount_lines, old_price_lines, price_age_text
+from launcher.reports.plans.price_notes import discount_lines, has_undated, old_price_lines, price_age_text
 from launcher.reports.plans.steering_lines import EXPECTED, further_assumptions, is_steered, steering_lines
 from launcher.reports.terminal.plans.plan_tables import (
     alternatives_table,
@@ -182,7 +182,10 @@ def _footnotes(plan: SavedPlan) -> Iterator[RenderableType]:
     if old := old_book_line(plan):
         yield Text(old, style="bold yellow")
     elif plan.prices_as_of:
-        yield Text(f"prices: the oldest of {plan.prices_as_of}; {REFRESH}", style="dim")
+        others = "; those of the chosen machines have no date" if has_undated(plan) else ""
+        yield Text(f"prices: the oldest of {plan.prices_as_of}{others}; {REFRESH}", style="dim")
+    elif has_undated(plan):
+        yield Text(f"prices: none has a date, so their age is unknown; {REFRESH}", style="bold yellow")
 
 
 def _quota(plan: SavedPlan) -> Iterator[Text]:

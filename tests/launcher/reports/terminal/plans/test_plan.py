@@ -99,6 +99,17 @@ def test_quota_and_prices_are_footnotes() -> None:
     assert "prices: the oldest of 2026-02-01" in text
 
 
+def test_prices_without_a_date_are_never_called_fresh() -> None:
+    plan = sample_plan.plan()
+    for place in plan["lots"][0]["places"]:
+        place |= {"price_as_of": None, "quoted_usd_per_hour": place["usd_per_hour"]}
+    assert "prices: the oldest of 2026-02-01; those of the chosen machines have no date" in "\n".join(
+        lines(plan)
+    )
+    plan["prices_as_of"] = None
+    assert "prices: none has a date, so their age is unknown" in "\n".join(lines(plan))
+
+
 def test_what_is_saved_of_texts_that_repeat_is_told_by_what_the_job_asks_for() -> None:
     repeats = {
         "texts": 100,
