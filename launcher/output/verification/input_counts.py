@@ -32,10 +32,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-import pyarrow.ipc as pa_ipc
 import pyarrow.parquet as pq
 
 from tasks.errors import Problem
+from tasks.formats.arrow.arrow_messages import FILE_MARK, CheckedFile, CheckedStream, count_rows
+from tasks.formats.beginning import open_rewound
 from tasks.formats.compression import zstd
 from tasks.formats.csv.tables import dialect_of
 from tasks.formats.endings import compression_of
@@ -323,16 +324,10 @@ def _parquet(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
 
 
 def _arrow(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
-    """Rows of a file of Arrow IPC, else of a stream of it."""
+    """Rows of a file or stream of Arrow IPC, by the headers of its record batches."""
     del kind, table
-    source: Any = stream
-    try:
-        file: Any = pa_ipc.open_file(source)
-    except pa.ArrowInvalid:
-        stream.seek(0)
-        with pa_ipc.open_stream(source) as batches:
-            return sum(batch.num_rows for batch in batches)
-    return sum(file.get_batch(n).num_rows for n in range(file.num_record_batches))
+    first, rewound = open_rewound(stream, len(FILE_MARK))
+    return count_rows(CheckedFile(stream) if first == FILE_MARK else CheckedStream(rewound))
 
 
 COUNTERS: Mapping[str, tuple[str, Counter]] = {
@@ -342,7 +337,7 @@ COUNTERS: Mapping[str, tuple[str, Counter]] = {
     "text": ("counting lines", _lines),
     "csv": ("pyarrow's parser", _table),
     "tsv": ("pyarrow's parser", _table),
-    "arrow": ("the record batches", _arrow),
+    "arrow": ("the headers of the record batches", _arrow),
     "webdataset": ("Python's tarfile", _samples),
     **dict.fromkeys(WHOLE_FILES, ("the number of files", _one)),
 }

@@ -6,13 +6,13 @@ has a footer that says where its messages are. Format: arrow.apache.org/docs/for
 """
 
 import io
-from struct import Struct, unpack_from
+from abc import abstractmethod
+from struct import Struct, pack, unpack_from
 from typing import TYPE_CHECKING, BinaryIO
 
 from tasks.formats.arrow.flatbuffers import BrokenTableError, FlatTable
 from tasks.formats.beginning import read_up_to
 from tasks.formats.damage import DamagedFileError, UnreadableFileError
-from tasks.stores.seekable_reader import SeekableReader
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -22,26 +22,30 @@ FEATHER_1_MARK = b"FEA1"
 CONTINUATION = b"\xff\xff\xff\xff"
 MAX_METADATA_BYTES = 64 * 2**20
 MAX_BATCH_BYTES = 512 * 2**20  # of one record batch, as stored and as decompressed
-RECORD_BATCH, DICTIONARY_BATCH = 3, 2  # kinds of messages
+SCHEMA, DICTIONARY_BATCH, RECORD_BATCH = 1, 2, 3  # kinds of messages
 BUFFER = Struct("<qq")  # where it begins in the body, and its bytes
 BLOCK = Struct("<qi4xq")  # of a footer: where a message begins, and the bytes of its header and body
+SCHEMA_MESSAGE = Struct("<IHHHHH2xiIHB5x")  # a FlatBuffer: its root, a table of three fields, and the fields
 
 
-class CheckedStream(io.RawIOBase):
-    """An IPC stream, for Arrow to read. It does not close the stream below.
+class CheckedMessages(io.RawIOBase):
+    """The messages of an IPC stream or file one after the other, which Arrow reads as a stream.
 
-    `position` is where the message ends that Arrow reads now.
+    `position` is where the message ends that Arrow reads now. It does not close the stream below.
 
     Raises, when it is read:
-        DamagedFileError: it is no such stream, or ends in the middle of a message.
+        DamagedFileError: it is no such stream or file, or ends in the middle of a message.
         UnreadableFileError: a message needs too much memory.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._ready = memoryview(b"")
         self._ended = False
         self.position = 0
+
+    @abstractmethod
+    def next_message(self) -> bytes:
+        """The next message, checked; nothing at the end."""
 
     def readable(self) -> bool:
         return True
@@ -50,104 +54,125 @@ class CheckedStream(io.RawIOBase):
         out = memoryview(buffer).cast("B")
         if not self._ready and not self._ended and len(out):
             self._ready = memoryview(self.next_message())
+            self._ended = not self._ready
         count = min(len(out), len(self._ready))
         out[:count] = self._ready[:count]
         self._ready = self._ready[count:]
         return count
 
-    def next_message(self) -> bytes:
-        """The next message; nothing at the end."""
-        prefix = self._read(4)
+    def _message(self, stream: BinaryIO) -> bytes:
+        """The message that begins where the stream stands; nothing at its end."""
+        prefix = self._read(stream, 4)
         if not prefix:  # a stream may end without a mark
-            self._ended = True
             return b""
         size = prefix
         if prefix == CONTINUATION:
-            size = self._read_whole(4)
+            size = self._read_whole(stream, 4)
             prefix += size
         if len(size) < 4:
             raise DamagedFileError("it ends in the middle of a message")
         (length,) = unpack_from("<i", size)
-        if length == 0:
-            self._ended = True
-            return prefix
+        if length == 0:  # the mark of the end
+            return b""
         if not 0 < length <= MAX_METADATA_BYTES:
             raise DamagedFileError(f"no message of Arrow has a header of {length:,} bytes")
-        metadata = self._read_whole(length)
-        body = self._read_whole(_body_size(metadata))
+        metadata = self._read_whole(stream, length)
+        body = self._read_whole(stream, _body_size(metadata))
         _check_plain_size(metadata, body)
         return prefix + metadata + body
 
-    def _read(self, size: int) -> bytes:
-        found = read_up_to(self._stream, size)
+    def _read(self, stream: BinaryIO, size: int) -> bytes:
+        found = read_up_to(stream, size)
         self.position += len(found)
         return found
 
-    def _read_whole(self, size: int) -> bytes:
-        found = self._read(size)
+    def _read_whole(self, stream: BinaryIO, size: int) -> bytes:
+        found = self._read(stream, size)
         if len(found) < size:
             raise DamagedFileError("it ends in the middle of a message")
         return found
 
 
-class CheckedFile(SeekableReader):
-    """An IPC file, for Arrow to read: a message is read whole and checked when Arrow asks for a part of it.
+class CheckedStream(CheckedMessages):
+    """The messages of an IPC stream."""
 
-    It does not close the stream below.
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
 
-    Raises, when it is read:
-        DamagedFileError: it is no such file, or is cut off.
-        UnreadableFileError: a message needs too much memory.
+    def next_message(self) -> bytes:
+        return self._message(self._stream)
+
+
+class CheckedFile(CheckedMessages):
+    """The messages of an IPC file that its footer names, behind the schema in the footer: readers go by these alone.
+
+    Arrow reads the footer of a file in a thread of its own, which may hold the stream for longer than the interpreter
+    lives and ends the process then. It reads a stream in the thread that asks.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Read the footer."""
+        """Read the footer. `stream` can seek."""
+        super().__init__()
         self._stream = stream
-        self._held, self._held_from = memoryview(b""), 0
         end = stream.seek(0, io.SEEK_END)
-        super().__init__(end)
         stream.seek(max(0, end - 10))
-        tail = stream.read(10)
+        tail = read_up_to(stream, 10)
         length = int.from_bytes(tail[:4], "little", signed=True)
         if tail[4:] != FILE_MARK or not 0 < length <= min(end - 10, MAX_METADATA_BYTES):
             raise DamagedFileError("it is cut off: its footer is missing")
         stream.seek(end - 10 - length)
-        footer = stream.read(length)
+        footer = read_up_to(stream, length)
         try:
             table = FlatTable.root(footer)
-            self.batch_ends = [sum(block) for block in table.structs(3, BLOCK)]
-            blocks = [*table.structs(2, BLOCK), *table.structs(3, BLOCK)]
+            self._schema = _schema_message(footer, table)
+            blocks = [*table.structs(2, BLOCK), *table.structs(3, BLOCK)]  # dictionaries first
         except BrokenTableError as error:
             raise DamagedFileError("its footer is broken") from error
-        self._blocks = {start: (header, body) for start, header, body in blocks}
+        if any(start < 0 for start, _, _ in blocks) or sum(header + body for _, header, body in blocks) > end:
+            raise DamagedFileError("its footer names messages that the file does not hold")
+        self._left = iter([(start, header + body) for start, header, body in blocks])
 
-    def _part(self, wanted: int, /) -> bytes | memoryview:
-        if self._at in self._blocks:
-            self._hold(self._at, *self._blocks[self._at])
-        inside = self._at - self._held_from
-        if 0 <= inside < len(self._held):
-            return self._held[inside : inside + wanted]
-        self._stream.seek(self._at)
-        return self._stream.read(wanted)
-
-    def _hold(self, start: int, header: int, body: int) -> None:
-        """Read a message whole, and check it."""
-        if self._held_from == start and self._held:
-            return
-        self._held = memoryview(b"")
-        if not 0 < header <= MAX_METADATA_BYTES:
-            raise DamagedFileError(f"no message of Arrow has a header of {header:,} bytes")
-        _check_size(body)
+    def next_message(self) -> bytes:
+        schema, self._schema = self._schema, b""
+        start, size = (0, 0) if schema else next(self._left, (0, 0))
+        if schema or not size:
+            return schema
         self._stream.seek(start)
-        found = self._stream.read(header + body)
-        if len(found) < header + body:
-            raise DamagedFileError("it ends in the middle of a message")
-        prefix = 8 if found[:4] == CONTINUATION else 4
-        metadata = found[prefix:header]
-        if _body_size(metadata) != body:
+        self.position = start
+        found = self._message(self._stream)
+        if len(found) != size:
             raise DamagedFileError("footer and message say different sizes")
-        _check_plain_size(metadata, memoryview(found)[header:])
-        self._held, self._held_from = memoryview(found), start
+        return found
+
+
+def count_rows(messages: CheckedMessages) -> int:
+    """The rows that the headers of the record batches say.
+
+    Raises:
+        DamagedFileError, UnreadableFileError: as when the messages are read.
+    """
+    rows = 0
+    try:
+        while message := messages.next_message():
+            table = FlatTable.root(message[8 if message.startswith(CONTINUATION) else 4 :])
+            batch = table.table(2) if table.int8(1) == RECORD_BATCH else None
+            rows += batch.int64(0) if batch else 0
+    except BrokenTableError as error:
+        raise DamagedFileError("the header of a message is broken") from error
+    return rows
+
+
+def _schema_message(footer: bytes, table: FlatTable) -> bytes:
+    """The schema of a footer as a message of its own, the footer behind it: what it refers to stays where it is."""
+    schema = table.table(1)
+    if schema is None:
+        raise BrokenTableError("no schema")
+    size = SCHEMA_MESSAGE.size
+    to_schema = size + schema.place - 20  # from where the reference stands
+    header = SCHEMA_MESSAGE.pack(16, 10, 12, 8, 10, 4, 12, to_schema, table.int16(0), SCHEMA)
+    metadata = header + footer + bytes(-len(footer) % 8)
+    return CONTINUATION + pack("<i", len(metadata)) + metadata
 
 
 def _body_size(metadata: bytes) -> int:

@@ -35,15 +35,10 @@ class ArrowBatches:
         first, rewound = open_rewound(stream, len(FILE_MARK))
         if first.startswith(FEATHER_1_MARK):
             raise UnreadableFileError("it is Feather of version 1; write it again as version 2")
-        self._file = _checked_file(stream) if first == FILE_MARK else None
-        self._stream = CheckedStream(rewound)
-        self._begun = b"" if self._file else self._stream.next_message()
-        with _arrow_errors():
-            self.schema: pa.Schema = (
-                ipc.open_file(pa.PythonFile(cast("Any", self._file), "r"))
-                if self._file
-                else ipc.open_stream(self._begun)  # read_schema ends the process where it is no schema
-            ).schema
+        self._messages = _checked_file(stream) if first == FILE_MARK else CheckedStream(rewound)
+        self._begun = self._messages.next_message()
+        with _arrow_errors():  # read_schema ends the process where it is no schema
+            self.schema: pa.Schema = ipc.open_stream(self._begun).schema
             _read_names(self.schema)
 
     def read(self, columns: Columns | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -56,19 +51,7 @@ class ArrowBatches:
         heads = {path[0] for path in paths if path}
         fields = [n for n, name in enumerate(self.schema.names) if name in heads]
         options = ipc.IpcReadOptions(included_fields=fields or None, use_threads=False)
-        yield from self._of_file(self._file, options) if self._file else self._of_stream(options)
-
-    def _of_file(self, file: CheckedFile, options: Any) -> Iterator[tuple[int, pa.RecordBatch]]:
-        with _arrow_errors():
-            reader = ipc.open_file(pa.PythonFile(cast("Any", file), "r"), options=options)
-        for number, end in enumerate(file.batch_ends):
-            with _arrow_errors():
-                batch = reader.get_batch(number)
-                check_buffers(batch)
-            yield end, batch
-
-    def _of_stream(self, options: Any) -> Iterator[tuple[int, pa.RecordBatch]]:
-        whole = Rewound(self._begun, self._stream)
+        whole = Rewound(self._begun, self._messages)
         with _arrow_errors():
             reader = ipc.open_stream(pa.PythonFile(cast("Any", whole), "r"), options=options)
         while True:
@@ -78,7 +61,7 @@ class ArrowBatches:
                 return
             with _arrow_errors():
                 check_buffers(batch)
-            yield self._stream.position, batch
+            yield self._messages.position, batch
 
 
 def _checked_file(stream: BinaryIO) -> CheckedFile:

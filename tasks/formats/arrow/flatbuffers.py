@@ -8,10 +8,10 @@ BrokenTableError = struct.error
 
 
 class FlatTable:
-    """A table of FlatBuffers, the encoding of Arrow's headers."""
+    """A table of FlatBuffers, the encoding of Arrow's headers. It stands at `place` of the bytes."""
 
     def __init__(self, data: bytes, place: int) -> None:
-        self._data, self._place = data, place
+        self._data, self.place = data, place
         if place < 0:
             raise BrokenTableError("a table before the beginning")
         (back,) = unpack_from("<i", data, place)
@@ -28,11 +28,15 @@ class FlatTable:
         if 4 + 2 * field >= size:
             return None
         (offset,) = unpack_from("<H", self._data, self._fields + 4 + 2 * field)
-        return self._place + offset if offset else None
+        return self.place + offset if offset else None
 
     def int8(self, field: int) -> int:
         at = self._at(field)
         return 0 if at is None else unpack_from("<b", self._data, at)[0]
+
+    def int16(self, field: int) -> int:
+        at = self._at(field)
+        return 0 if at is None else unpack_from("<h", self._data, at)[0]
 
     def int64(self, field: int) -> int:
         at = self._at(field)

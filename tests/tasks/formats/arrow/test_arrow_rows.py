@@ -6,6 +6,7 @@ import gzip
 import io
 import subprocess
 import sys
+from pathlib import Path
 from struct import pack, unpack_from
 from typing import Any
 
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from pyarrow import feather, ipc
 
 from tasks.formats.arrow import arrow_messages
+from tasks.formats.arrow.arrow_messages import BLOCK
+from tasks.formats.arrow.flatbuffers import FlatTable
 from tasks.formats.compression import decompressed
 from tasks.formats.read import rows_of_stream
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
@@ -159,6 +162,30 @@ def test_changed_bytes_end_no_process(change: str) -> None:
         [sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr[-2_000:]
+
+
+def read_counting_threads(kind: str) -> None:
+    before = len(list(Path("/proc/self/task").iterdir()))
+    assert len(rows(written(kind))) == len(TABLE)
+    assert len(list(Path("/proc/self/task").iterdir())) == before
+
+
+@pytest.mark.parametrize("kind", ["stream", "file"])
+def test_no_thread_holds_the_file_when_the_interpreter_ends(kind: str) -> None:
+    code = f"from tests.tasks.formats.arrow import test_arrow_rows as t; t.read_counting_threads({kind!r})"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2_000:]
+
+
+@pytest.mark.parametrize("place", ["start", "size"])
+def test_footer_that_names_more_than_the_file_holds_is_damage(place: str) -> None:
+    body = SMALL["file"]
+    footer = body[-10 - unpack_from("<i", body, len(body) - 10)[0] : -10]
+    start, header, size = FlatTable.root(footer).structs(3, BLOCK)[0]
+    changed = BLOCK.pack(-8, header, size) if place == "start" else BLOCK.pack(start, header, 2**40)
+    (row,) = rows(body.replace(BLOCK.pack(start, header, size), changed))
+    assert isinstance(row, BadRow)
+    assert row.reason.endswith("its footer names messages that the file does not hold")
 
 
 @given(st.sampled_from(["stream", "file"]), st.data())
