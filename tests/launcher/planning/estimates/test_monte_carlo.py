@@ -20,7 +20,14 @@ from launcher.planning.estimates.estimate import (
     wall_hours,
 )
 from launcher.planning.estimates.launching import TEARDOWN_SECONDS
-from launcher.planning.estimates.monte_carlo import DRAWS, PRICE_DRIFT, FleetOutcome, draw_fleet, simulate
+from launcher.planning.estimates.monte_carlo import (
+    DRAWS,
+    PRICE_DRIFT,
+    FleetOutcome,
+    draw_fleet,
+    quantile,
+    simulate,
+)
 from launcher.throughput.spread import P90, Spread
 from tests.support.candidates import candidate, candidates, free, sure
 
@@ -239,3 +246,11 @@ def test_draws_are_those_of_the_quantiles() -> None:
     assert float(np.quantile(drawn.usd, 0.9)) == pytest.approx(ends(found)[2])
     assert float(np.median(drawn.work)) == pytest.approx(1, rel=0.02)
     assert draw_fleet([Allocation(candidate(usd_per_hour=None), 1, WORK)], NO_CHARGES, work, 7).usd is None
+
+
+def test_quantiles_are_those_of_numpy_to_the_last_bit() -> None:
+    random = np.random.default_rng(7)
+    for _ in range(50):
+        draws = random.lognormal(0.0, 1.0, 2_000)
+        found = (quantile(draws, 0.1), quantile(draws, 0.9))
+        assert found == tuple(np.quantile(draws, (0.1, 0.9)).tolist())
