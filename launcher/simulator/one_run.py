@@ -45,7 +45,7 @@ def simulate_run(
             tokens_left=cloud.tokens_left,
             machines=list(cloud.machines.values()),
             ended=ended,
-            prices=[cloud.price(number) for number in range(len(scenario.kinds))],
+            prices=cloud.prices(),
             answers=cloud.answers[told:],
             spent=cloud.usd,
             committed=committed,

@@ -150,22 +150,18 @@ class MachineViews:
         """The machines at one moment of the run, in their order."""
         made, found = self._made, list[MachineView]()
         for machine in machines:
-            state = (
-                machine.stage,
-                machine.kind,
-                machine.up,
-                machine.taken,
-                self._has_shard(machine, seconds),
-            )
+            stage = machine.stage
+            has_shard = stage == Stage.WORKING and self._has_shard(machine, seconds)
+            state = (stage, machine.kind, machine.up, machine.taken, has_shard)
             before = made.get(machine.name)
             if before is None or before[0] != state:
-                before = made[machine.name] = (state, self._view(machine, has_shard=state[-1]))
+                before = made[machine.name] = (state, self._view(machine, has_shard=has_shard))
             found.append(before[1])
         return found
 
     def _has_shard(self, machine: SimulatedMachine, seconds: float) -> bool:
-        """Whether it has done a shard: no order depends on how many."""
-        if machine.stage != Stage.WORKING or machine.kind is None:
+        """Whether a machine that works has done a shard: no order depends on how many."""
+        if machine.kind is None:
             return False
         rate = self.scenario.kinds[machine.kind].tokens_per_second * self.scenario.slower
         return (seconds - machine.worked_from) * rate >= self.scenario.shard_tokens

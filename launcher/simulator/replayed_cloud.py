@@ -106,6 +106,11 @@ class ReplayedCloud:
         prices = self.market.kinds[kind].usd_per_hour
         return prices[min(int(self.now // 60.0), len(prices) - 1)]
 
+    def prices(self) -> list[float]:
+        """USD per machine-hour now, of each kind."""
+        minute = int(self.now // 60.0)
+        return [kind.usd_per_hour[min(minute, len(kind.usd_per_hour) - 1)] for kind in self.market.kinds]
+
     def start(self, name: str, group: int, slot: int, kinds: Sequence[int]) -> None:
         """Ask for a machine."""
         self._answered = max(

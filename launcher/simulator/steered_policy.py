@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.fleet.scheduling.policy import course
+from launcher.fleet.scheduling.steered import KnownKinds
 from launcher.planning.estimates.estimate import SHARD_SECONDS
 from launcher.simulator.policies import Answered, MachineViews, Observation, fleet_view, moment, usd
 from launcher.simulator.replayed_cloud import AnswerOf, PlaceAnswer, Stage, merged_answers
@@ -41,8 +42,10 @@ class SteeredPolicy:
     groups: Sequence[FleetGroup] = field(init=False)
     views: MachineViews = field(init=False)
     known: dict[PlaceKey, Belief] = field(default_factory=dict[PlaceKey, Belief])
-    _prices: dict[int, tuple[float, Quote]] = field(default_factory=dict[int, tuple[float, Quote]])
+    _prices: Sequence[float] = ()
+    _quoted: dict[int, Quote] = field(default_factory=dict[int, Quote])
     paces: dict[str, Speed] = field(default_factory=dict[str, Speed])
+    kinds: KnownKinds = field(default_factory=KnownKinds)
     last: Course | None = None
     stopped: bool = False  # its budget ended the run: it drains to the end, as in a launcher
 
@@ -61,7 +64,7 @@ class SteeredPolicy:
             steering=self.steering(observation),
             draining=self.stopped,
         )
-        self.last = found = course(view, now, with_forecast=self.with_forecast)
+        self.last = found = course(view, now, with_forecast=self.with_forecast, known=self.kinds)
         self.stopped = self.stopped or found.stop
         if found.next_look is not None:
             quiet = (found.next_look - now).total_seconds()
@@ -91,11 +94,15 @@ class SteeredPolicy:
 
     def _quotes(self, observation: Observation) -> dict[int, Quote]:
         """The prices now, each with the moment since when it has been seen."""
-        for number, price in enumerate(observation.prices):
-            before = self._prices.get(number)
-            if before is None or before[0] != price:
-                self._prices[number] = price, Quote(usd(price), moment(observation.seconds))
-        return {number: quote for number, (_, quote) in self._prices.items()}
+        if self._prices != observation.prices:
+            at, before = moment(observation.seconds), self._prices or [None] * len(observation.prices)
+            changed = {
+                number: Quote(usd(price), at)
+                for number, (price, seen) in enumerate(zip(observation.prices, before, strict=True))
+                if price != seen
+            }
+            self._prices, self._quoted = list(observation.prices), {**self._quoted, **changed}
+        return self._quoted
 
     def _answers(self, answers: Sequence[PlaceAnswer]) -> list[Answer]:
         found = list[Answer]()

@@ -88,15 +88,18 @@ def decide(situation: Situation, *, with_forecast: bool = True) -> Verdict:
 
 def _give_up_refused(current: Reconciliation) -> None:
     """End asks that their place has refused, unless on demand is asked for and there is no other such place."""
-    others = [kind for kind in current.kinds.values() if not kind.spot and current.may_ask(kind)]
+    asked = current.staying.asked
+    if not asked:
+        return
+    others = [kind for kind in current.on_demand_kinds if current.may_ask(kind)]
     refused = list[str]()
-    for machine in current.staying.asked:
+    for machine in asked:
         kind = current.kinds.get(machine.kind)
         if kind is None:
             continue
         refusal = current.belief(kind).refused
-        asked = current.now - timedelta(seconds=machine.seconds)
-        if refusal is not None and asked <= refusal and (kind.spot or others):
+        since = current.now - timedelta(seconds=machine.seconds)
+        if refusal is not None and since <= refusal and (kind.spot or others):
             refused.append(machine.name)
     if refused:
         names = set(refused)
@@ -166,10 +169,10 @@ def _ask(current: Reconciliation, level: Level, money: Money) -> None:
     at_once = LAUNCHING_SECONDS * current.steering.launches_per_second
     launches = max(LAUNCHES_AT_ONCE, int(min(MANY, at_once))) - len(current.staying.asked)
     hanging = len(current.staying.hanging)
-    if wanted + hanging <= current.room.total or launches <= current.asks.total():
-        return  # for no place at all
     for source in level.sources:
         kind = source.kind
+        if wanted + hanging <= current.room.total or launches <= current.asks.total():
+            return
         if not level.is_worth(source) or not current.may_ask(kind):
             continue
         count = min(

@@ -77,8 +77,7 @@ def level_of(
     spot might do after that is not waited for, so it does not count for the price of a token.
     """
     steering, tokens = current.steering, current.situation.tokens_left
-    on_demand = [kind for kind in current.kinds.values() if not kind.spot]
-    listed = min(on_demand, key=lambda kind: (usd_per_token(kind), kind.number), default=None)
+    listed = min(current.on_demand_kinds, key=lambda kind: (usd_per_token(kind), kind.number), default=None)
     cheapest = None if listed is None else usd_per_token(listed)
     spot = [kind for kind in current.kinds.values() if kind.spot and steering.policy != ONLY_ON_DEMAND]
     most = most_machines(current, spot)

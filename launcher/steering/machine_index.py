@@ -54,7 +54,7 @@ class MachineIndex:
     @cached_property
     def hanging(self) -> list[Machine]:
         """Machines that are there and are not waited for any more."""
-        return [m for m in self.machines if not self.works_soon(m)]
+        return [m for m in self.machines if m.phase == MachinePhase.COLD and not self.works_soon(m)]
 
     @cached_property
     def dearest_first(self) -> list[Machine]:
@@ -96,8 +96,10 @@ class MachineIndex:
 
         A machine that would come when the others are done adds nothing, however fast it is.
         """
-        hanging = {m.name for m in self.hanging}
-        there = [m for m in self.machines if m.phase != MachinePhase.ASKED and m.name not in hanging]
+        there = [m for m in self.machines if m.phase != MachinePhase.ASKED]
+        if self.hanging:
+            hanging = {m.name for m in self.hanging}
+            there = [m for m in there if m.name not in hanging]
         tokens, rate, at = self.tokens_left, 0.0, 0.0
         for wait, speed in sorted([self._begin(machine) for machine in there]):
             if tokens <= rate * (wait - at):

@@ -24,7 +24,7 @@ LOOKS = 2.0  # a machine that was ended is gone, and its place free, within so m
 def net_of(current: Reconciliation) -> SafetyNet | None:
     """The safety net as if no spot machine were held; None without a deadline, or with nothing to rent on demand."""
     deadline = current.steering.deadline
-    rented = [kind for kind in current.kinds.values() if not kind.spot]
+    rented = current.on_demand_kinds
     if deadline is None or not rented:
         return None
     started = [(machine, current.kinds[machine.kind]) for machine in current.staying.on_demand]
@@ -74,8 +74,8 @@ def reserve_seconds(current: Reconciliation, net: SafetyNet | None) -> float:
     if net is None or not net.free_rate:
         return 0.0
     uncovered = max(0.0, 1 - current.staying.spot_rate / net.free_rate)
-    starts = [kind.cold_start_p90 for kind in current.kinds.values() if not kind.spot]
-    return uncovered * (RESERVE_STARTS * _cold(current) + max(starts) + current.steering.answer_seconds)
+    start = max(kind.cold_start_p90 for kind in current.on_demand_kinds)
+    return uncovered * (RESERVE_STARTS * _cold(current) + start + current.steering.answer_seconds)
 
 
 def start_reserve(current: Reconciliation, net: SafetyNet, rules: BudgetRules, money: Money) -> int:
@@ -227,4 +227,4 @@ def may_launch(current: Reconciliation, net: SafetyNet | None, count: int) -> bo
 
 def _cold(current: Reconciliation) -> float:
     """Seconds of a cold start on demand."""
-    return max((kind.cold_start for kind in current.kinds.values() if not kind.spot), default=0.0)
+    return max((kind.cold_start for kind in current.on_demand_kinds), default=0.0)

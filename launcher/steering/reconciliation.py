@@ -46,11 +46,13 @@ class Release:
 class Reconciliation:
     """`kinds` are those with a known price, `staying` the machines that stay.
 
-    `beliefs`: of the place of each kind, by its number. `retries`: when places that had none may be asked again.
+    `on_demand_kinds`: those of them on demand. `beliefs`: of the place of each kind, by its number. `retries`: when
+    places that had none may be asked again.
     """
 
     situation: Situation
     kinds: Mapping[int, Kind]
+    on_demand_kinds: Sequence[Kind]
     beliefs: Mapping[int, Belief]
     retries: Mapping[int, datetime]
     staying: MachineIndex
@@ -71,6 +73,7 @@ class Reconciliation:
         return cls(
             situation=situation,
             kinds=kinds,
+            on_demand_kinds=[kind for kind in kinds.values() if not kind.spot],
             beliefs=believed,
             retries={number: retry for number, retry in retries if retry is not None},
             staying=MachineIndex(staying, kinds, situation.tokens_left),

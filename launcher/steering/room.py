@@ -15,15 +15,19 @@ class Room:
     limits: Limits
     kinds: Mapping[int, Kind]
     held: dict[int, int] = field(default_factory=dict[int, int])
+    total: int = field(init=False)  # of all kinds
+
+    def __post_init__(self) -> None:
+        self.total = sum(self.held.values())
 
     @classmethod
     def after(cls, limits: Limits, kinds: Iterable[Kind], machines: Iterable[Machine]) -> "Room":
-        room = cls(limits, {kind.number: kind for kind in kinds})
-        room.held.update(Counter([machine.kind for machine in machines]))
-        return room
+        held = dict(Counter([machine.kind for machine in machines]))
+        return cls(limits, {kind.number: kind for kind in kinds}, held)
 
     def add(self, number: int, count: int) -> None:
         self.held[number] = self.held.get(number, 0) + count
+        self.total += count
 
     def without(self, kinds: Iterable[int]) -> "Room":
         """The room once a machine of each of these kinds is gone."""
@@ -36,10 +40,6 @@ class Room:
     def is_full(self) -> bool:
         """Whether no machine of any kind may come within `limits.machines`."""
         return self.limits.machines is not None and self.total >= self.limits.machines
-
-    @property
-    def total(self) -> int:
-        return sum(self.held.values())
 
     def of(self, kind: Kind, *, beyond: int = 0) -> int:
         """Machines of a kind that may still come. `beyond`: how many of all may exceed `limits.machines`."""

@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+import msgspec
+
 SPOT, ON_DEMAND = "spot", "on-demand"
 AUTOPILOT = "autopilot"  # spot, with on-demand machines as the safety net
 ONLY_ON_DEMAND = "on-demand"  # no spot
@@ -159,9 +161,11 @@ class MachinePhase(StrEnum):
     WORKING = "working"
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A machine that is asked for (`seconds`: since the request) or held (`seconds`: since it is there)."""
+class Machine(msgspec.Struct, frozen=True):
+    """A machine that is asked for (`seconds`: since the request) or held (`seconds`: since it is there).
+
+    A structure of msgspec: each look makes one of every machine, in a tenth of a dataclass's time.
+    """
 
     name: str
     kind: int

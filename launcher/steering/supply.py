@@ -6,9 +6,10 @@ it is the price of the cheapest place, where it is short it rises to the price o
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from math import erf, exp, sqrt
+
+import msgspec
 
 from launcher.steering import beliefs
 from launcher.steering.situation import Belief, Kind
@@ -21,8 +22,9 @@ SECONDS_PER_HOUR = 3600.0
 MAX_START_SHARE = 0.9  # of a machine's time that cold starts may be believed to take
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(
+    msgspec.Struct, frozen=True
+):  # each look makes one of every place: a tenth of a dataclass's time
     """A spot kind as a source of tokens over the time that is left.
 
     `usd_per_token` holds egress and the cold start; the start of a machine that runs is paid. `machines`: how many it is
@@ -95,8 +97,7 @@ def settling(falls: float, returns: float, hours: float) -> float:
     return 2 / span * (1 - (1 - exp(-span)) / span)
 
 
-@dataclass(frozen=True, slots=True)
-class Supply:
+class Supply(msgspec.Struct, frozen=True):  # like Source, one of every place
     """Tokens that the first places together may do: expected, standard deviation, and machines that work on average."""
 
     tokens: float
@@ -147,8 +148,9 @@ def _with_place(chances: Mapping[int, float], up: float, count: int, most: int) 
     """
     down = 1 - up
     mixed = {machines: chance * down for machines, chance in chances.items()}
+    room = most - count
     for machines, chance in chances.items():
-        total = min(most, machines + count)  # as many as may be held
+        total = machines + count if machines < room else most  # as many as may be held
         mixed[total] = mixed.get(total, 0.0) + chance * up
     return mixed
 

@@ -33,7 +33,13 @@ from launcher.fleet.scheduling.slots import (
     slot_targets,
 )
 from launcher.fleet.scheduling.states import ALIVE, Phase
-from launcher.fleet.scheduling.steered import lost_machines, orders_of, situation_of, with_ending
+from launcher.fleet.scheduling.steered import (
+    KnownKinds,
+    lost_machines,
+    orders_of,
+    situation_of,
+    with_ending,
+)
 from launcher.ledger.records import MachineState
 from launcher.planning.estimates import launching
 from launcher.planning.estimates.launching import LAUNCH_WAVE
@@ -72,11 +78,14 @@ def is_steered(view: FleetView) -> bool:
     return rented and view.steering is not None and view.steering.policy != STATIC
 
 
-def course(view: FleetView, now: datetime, *, with_forecast: bool = True) -> Course:
+def course(
+    view: FleetView, now: datetime, *, with_forecast: bool = True, known: KnownKinds | None = None
+) -> Course:
     """What steering decides now, and why; without steering, the static orders alone.
 
     A run that drains or ends has no forecast: the budget presses as before, or is in conflict where it is used up.
-    `with_forecast` False leaves it out of every course: no order depends on it.
+    `with_forecast` False leaves it out of every course: no order depends on it. `known`: kinds of earlier looks, which
+    are not made again where nothing of them has changed.
     """
     if view.steering is None or not is_steered(view):
         return Course(now, orders=tuple(step(view, now)))
@@ -89,7 +98,7 @@ def course(view: FleetView, now: datetime, *, with_forecast: bool = True) -> Cou
     rest = view
     if ended:
         rest = replace(view, workers=[with_ending(w) if w.name in ended else w for w in view.workers])
-    situation = situation_of(rest, view.steering, now)
+    situation = situation_of(rest, view.steering, now, known)
     verdict = decide(situation, with_forecast=with_forecast)
     found = tuple(_drain(view)) if verdict.course.stop else (*orders, *orders_of(rest, verdict, now))
     return replace(verdict.course, orders=found, situation=situation)
@@ -97,12 +106,11 @@ def course(view: FleetView, now: datetime, *, with_forecast: bool = True) -> Cou
 
 def _closing_orders(view: FleetView, now: datetime) -> list[Order] | None:
     """The orders of a run that ends, drains, or has reached its budget; None: it goes on."""
-    alive = [w for w in view.workers if w.state in ALIVE]
     late = now - view.finished if view.finished else timedelta(0)  # a worker ends by itself when all is done
     if view.interrupts > 2 or late > 2 * view.hang_timeout:
-        return [Kill(w.name) for w in alive]
+        return [Kill(w.name) for w in view.workers if w.state in ALIVE]
     if is_over_budget(view) or view.interrupts == 2 or late > view.hang_timeout:
-        return [End(w.name) for w in alive]
+        return [End(w.name) for w in view.workers if w.state in ALIVE]
     if view.draining or is_near_budget(view):
         return _drain(view)
     return None

@@ -1,7 +1,8 @@
 """A steered fleet: from what the policy sees to steering's situation, and from its verdict to orders with names. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, islice
 
@@ -20,24 +21,52 @@ from launcher.steering.decide import Verdict
 from launcher.steering.orders import HAD_NONE, Drain, End, Order, Start
 from launcher.steering.pace import speed_now
 from launcher.steering.reconciliation import Ask, Release
-from launcher.steering.situation import Kind, Machine, MachinePhase, Situation, Steering
+from launcher.steering.situation import Kind, Machine, MachinePhase, Quote, Situation, Steering
 
 FIRST_SHARDS = 5.0  # times a shard at the slow end, within which a machine that works has done its first
 Past = Mapping[int, Mapping[int, Sequence[MachineView]]]  # machines by group and slot
 
 
-def situation_of(view: FleetView, steering: Steering, now: datetime) -> Situation:
-    """What steering decides by."""
+@dataclass(slots=True)
+class KnownKinds:
+    """The kinds of the look before: one is made again only where its price, its speed or its free slots have changed."""
+
+    _made: dict[int, tuple[FleetGroup, Quote | None, tuple[float, float], int, Kind]] = field(
+        default_factory=dict[int, tuple[FleetGroup, "Quote | None", tuple[float, float], int, Kind]]
+    )
+
+    def of(self, group: FleetGroup, quote: Quote | None, speed: tuple[float, float], may_start: int) -> Kind:
+        """What may be rented of a group. `speed`: of a machine, at the median and at the slow end."""
+        before = self._made.get(group.number)
+        if (
+            before is not None
+            and before[0] is group
+            and before[1] is quote
+            and before[2] == speed
+            and before[3] == may_start
+        ):
+            return before[4]
+        kind = _kind(group, quote, speed, may_start)
+        self._made[group.number] = group, quote, speed, may_start, kind
+        return kind
+
+
+def situation_of(
+    view: FleetView, steering: Steering, now: datetime, known: KnownKinds | None = None
+) -> Situation:
+    """What steering decides by. `known`: kinds of earlier looks, so that those which are the same are not made again."""
     given_up = groups_given_up(view)
-    groups = [g for g in view.groups if g.rented and g.tokens_per_second and g.number not in given_up]
-    past, speeds = by_group(view.workers), _speeds(groups, steering)
+    groups = [g for g in view.groups if g.places and g.tokens_per_second and g.number not in given_up]
+    numbers = {group.number: group for group in groups}
+    speeds, blocked = _speeds(groups, steering), _blocked_slots(view, numbers, now)
+    known, quotes = known or KnownKinds(), steering.quotes
     return Situation(
         now=now,
         kinds=[
-            _kind(group, steering, speed, past.get(group.number, {}), now)
+            known.of(group, quotes.get(group.number), speed, group.slots - blocked[group.number])
             for group, speed in zip(groups, speeds, strict=True)
         ],
-        machines=_machines(view, {group.number: group for group in groups}, now),
+        machines=_machines(view, numbers, now),
         tokens_left=view.tokens_left or 0.0,
         steering=steering,
         spent=float(view.spent or 0),
@@ -52,6 +81,20 @@ def _speeds(groups: Sequence[FleetGroup], steering: Steering) -> list[tuple[floa
     planned = [(group.gpu, group.tokens_per_second or 0.0, group.tokens_per_second_p10) for group in groups]
     found = {one: speed_now(one[1], one[2] or one[1], steering.pace.get(one[0])) for one in set(planned)}
     return [found[one] for one in planned]
+
+
+def _blocked_slots(view: FleetView, groups: Mapping[int, FleetGroup], now: datetime) -> Counter[int]:
+    """How many slots of each group are held, or may not have their next machine yet."""
+    held = {(w.group, w.slot) for w in view.workers if occupies_slot(w)}
+    ended = {(w.group, w.slot) for w in view.workers if w.state not in ALIVE}
+    if ended - held:
+        past = by_group(view.workers)
+        held |= {
+            (group, slot)
+            for group, slot in ended - held
+            if not may_start(past[group][slot], now, rented=True)
+        }
+    return Counter([number for number, slot in held if number in groups and slot < groups[number].slots])
 
 
 def _blocked(group: FleetGroup, used: Mapping[int, Sequence[MachineView]], now: datetime) -> set[int]:
@@ -73,18 +116,11 @@ def _free_slots(group: FleetGroup, past: Past, now: datetime, count: int) -> lis
     return list(islice(chain(fresh, again), count))
 
 
-def _kind(
-    group: FleetGroup,
-    steering: Steering,
-    speed: tuple[float, float],
-    used: Mapping[int, Sequence[MachineView]],
-    now: datetime,
-) -> Kind:
-    """What may be rented of a group. `speed`: of a machine, at the median and at the slow end."""
+def _kind(group: FleetGroup, quote: Quote | None, speed: tuple[float, float], may_start: int) -> Kind:
     place = group.places[0]
     usd = place.usd_per_hour if place.usd_per_hour is not None else group.usd_per_hour
-    if group.number in steering.quotes:
-        usd = steering.quotes[group.number].usd_per_hour
+    if quote is not None:
+        usd = quote.usd_per_hour
     return Kind(
         number=group.number,
         key=(place.infra, group.gpu, group.purchase or ""),
@@ -97,12 +133,12 @@ def _kind(
         gpus=group.gpus or 1.0,
         workers=group.workers,
         egress_usd_per_token=group.egress_usd_per_token,
-        may_start=group.slots - (len(_blocked(group, used, now)) if used else 0),
+        may_start=may_start,
     )
 
 
 def _machines(view: FleetView, groups: dict[int, FleetGroup], now: datetime) -> list[Machine]:
-    found = list[Machine]()
+    found, shard_seconds = list[Machine](), view.steering.shard_seconds if view.steering else 0.0
     for worker in view.workers:
         group = groups.get(worker.group)
         if group is None or worker.state not in ALIVE or worker.phase in (Phase.RECOVERING, Phase.FAILING):
@@ -111,7 +147,7 @@ def _machines(view: FleetView, groups: dict[int, FleetGroup], now: datetime) -> 
             if worker.up is not None:  # it is held until it is gone
                 found.append(Machine(worker.name, group.number, MachinePhase.COLD, 0.0, leaving=True))
             continue
-        phase = _phase(worker, group, now, view.steering.shard_seconds if view.steering else 0.0)
+        phase = _phase(worker, group, now, shard_seconds)
         since = worker.requested if phase == MachinePhase.ASKED else worker.up or worker.requested
         seconds = max(0.0, (now - (since or now)).total_seconds())
         found.append(Machine(worker.name, group.number, phase, seconds, leaving=worker.leaving))

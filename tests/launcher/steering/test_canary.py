@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace as changed
 
 from launcher.steering.decide import Verdict, decide
 from launcher.steering.situation import Answer, AnswerKind, Machine, MachinePhase, Situation, Speed
@@ -59,7 +60,7 @@ def test_canary_stays_until_it_has_measured_the_speed(phase: MachinePhase) -> No
     assert (verdict.asks, verdict.releases) == ((), ())
     measured = replace(
         after(50),
-        machines=[replace(canary, phase=MachinePhase.WORKING, seconds=1_000.0)],
+        machines=[changed(canary, phase=MachinePhase.WORKING, seconds=1_000.0)],
         steering=after(50, pace=PACE).steering,
     )
     assert [one.machine for one in decide(measured).releases] == ["m3-0"]

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 
 from launcher.steering import beliefs
 from launcher.steering.decide import Verdict, decide
@@ -228,7 +229,7 @@ class World:
             rate = sum(950.0 for m in self.machines.values() if m.phase == WORKING)
             self.tokens -= rate * look
             self.seconds += look
-            self.machines = {name: replace(m, seconds=m.seconds + look) for name, m in self.machines.items()}
+            self.machines = {name: changed(m, seconds=m.seconds + look) for name, m in self.machines.items()}
         return self.seconds
 
     def situation(self) -> Situation:
@@ -255,10 +256,10 @@ class World:
             came = [m for m in mine if m.phase == ASKED and m.seconds >= 60]
             room = max(0, self.has(k) - (len(there) - len(taken)))
             for machine in came[:room]:
-                self.machines[machine.name] = replace(machine, phase=COLD, seconds=0.0)
+                self.machines[machine.name] = changed(machine, phase=COLD, seconds=0.0)
             for machine in there[: self.has(k)]:
                 if machine.phase == COLD and machine.seconds >= k.cold_start_p90:
-                    self.machines[machine.name] = replace(machine, phase=WORKING)
+                    self.machines[machine.name] = changed(machine, phase=WORKING)
             held = len(there) - len(taken) + len(came[:room])
             for what, count in (
                 (AnswerKind.TAKEN, len(taken)),

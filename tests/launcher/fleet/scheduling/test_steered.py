@@ -11,11 +11,19 @@ from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineV
 from launcher.fleet.scheduling.policy import course, step
 from launcher.fleet.scheduling.slots import PATIENCE, refused_machines, taken_numbers
 from launcher.fleet.scheduling.states import Phase
-from launcher.fleet.scheduling.steered import situation_of
+from launcher.fleet.scheduling.steered import KnownKinds, situation_of
 from launcher.ledger.records import MachineState
 from launcher.steering.course import BudgetPressure
 from launcher.steering.orders import Drain, End, Start
-from launcher.steering.situation import Answer, AnswerKind, Limits, MachinePhase, Quote, Steering
+from launcher.steering.situation import (
+    Answer,
+    AnswerKind,
+    Limits,
+    MachinePhase,
+    Quote,
+    Speed,
+    Steering,
+)
 from tasks.skypilot_task import Place
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -209,3 +217,24 @@ def test_names_that_other_launchers_used_are_not_given_again() -> None:
     names = {order.name for order in step(view(taken=taken_numbers(used)), NOON) if isinstance(order, Start)}
     assert {"r-l0m0-12", "r-l0m1-0"} <= names
     assert not names & set(used)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        view([machine(EAST, 0), machine(EAST, 1)]),
+        view([replace(machine(EAST, 0), state=MachineState.LOST, ended=NOON - HOUR, shards=0)]),
+        view([machine(EAST, 0)], groups=(replace(EAST, cold_start=30.0), WEST, ON_DEMAND)),
+        view([machine(EAST, 0)], steering=replace(STEERING, quotes={0: Quote(Decimal("0.31"), NOON)})),
+        view([machine(EAST, 0)], steering=replace(STEERING, quotes={0: Quote(None, NOON)})),
+        view([machine(EAST, 0)], steering=replace(STEERING, pace={"L4": Speed(0.8, 0.1)})),
+    ],
+)
+def test_kind_of_an_earlier_look_is_made_anew_where_anything_of_it_has_changed(later: FleetView) -> None:
+    known = KnownKinds()
+    before = situation_of(view([machine(EAST, 0)]), STEERING, NOON, known)
+    steering = later.steering or STEERING
+    found = situation_of(later, steering, NOON, known)
+    assert found == situation_of(later, steering, NOON)
+    assert found.kinds[0] != before.kinds[0]
+    assert situation_of(later, steering, NOON, known).kinds[0] is found.kinds[0]
