@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -67,6 +68,8 @@ def test_doctor_finds_the_bucket_of_the_first_run_on_gcp_fit(tmp_path: Path) -> 
     """Against a server of the GCS protocol on this machine."""
     (command,) = [words for words in commands("docs/gcp.md") if words[-1].startswith("gs://")]
     with Running(tmp_path / "objects") as server:
+        make = f"{server.address}/storage/v1/b?project=test"  # what `gcloud storage buckets create` asks for
+        urlopen(Request(make, b'{"name": "bucket"}', {"Content-Type": "application/json"})).close()
         done = subprocess.run(
             [
                 sys.executable,
