@@ -1,27 +1,18 @@
-"""The listing of a corpus: every input file once, by a name that lasts, and a digest that tells of changes."""
+"""The listing of a corpus in a folder: every input file once, by a name that stays."""
 
 import os
-import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from launcher.corpus.files.globs import Pattern
 from launcher.corpus.files.listing import CorpusFile, Listing, find_files
 from launcher.errors import Problem
 from tasks.formats.endings import KIND_OF_ENDING
-from tasks.stores.base import Entry, check_prefix
-from tasks.stores.memory import MemoryStore
 from tests.support.input_files import left_out, names, put
 from tests.support.paths import ROOT
-from tests.support.runs import NOON, write_jsonl
 
 
 def only(listing: Listing) -> CorpusFile:
@@ -244,169 +235,6 @@ def test_unreadable_file_is_a_problem_that_names_it() -> None:
             check=True,
         )
     assert said.stdout == f"cannot read {path}: Permission denied\n"
-
-
-# --- buckets
-
-
-class Below:
-    """A part of a bucket, as a store opened at a prefix shows it."""
-
-    def __init__(self, bucket: MemoryStore, prefix: str) -> None:
-        self.bucket, self.prefix = bucket, prefix
-
-    def list(self, prefix: str, after: str = "") -> list[Entry]:
-        check_prefix(prefix)
-        full = self.bucket.list(self.prefix + prefix, self.prefix + after if after else "")
-        return [replace(e, key=e.key.removeprefix(self.prefix)) for e in full]
-
-
-def in_bucket(path: str, *keys: str, body: bytes = b'{"text": "one"}\n') -> Listing:
-    """The listing of s3://b/PATH where these objects are."""
-    bucket = MemoryStore()
-    for key in keys:
-        bucket.blobs[key], bucket.versions[key] = (body, NOON), "1"
-
-    def opened(url: str) -> Any:
-        prefix = url.removeprefix("s3://b").strip("/")
-        return Below(bucket, f"{prefix}/" if prefix else "")
-
-    return find_files(f"s3://b/{path}", Path("/nowhere"), opened)
-
-
-def test_bucket_prefix_lists_all_below_it() -> None:
-    found = in_bucket("reviews", "reviews/a.jsonl", "reviews/2026/b.parquet", "reviews2/c.jsonl", "d.jsonl")
-    assert (found.root, names(found)) == ("s3://b/reviews", ["2026/b.parquet", "a.jsonl"])
-
-
-def test_whole_bucket_is_listed() -> None:
-    found = in_bucket("", "a.jsonl", "x/b.jsonl")
-    assert (found.root, names(found)) == ("s3://b", ["a.jsonl", "x/b.jsonl"])
-
-
-def test_key_of_an_object_lists_that_object() -> None:
-    found = in_bucket("in/a.jsonl", "in/a.jsonl", "in/a.jsonl.gz", "in/b.jsonl")
-    assert (found.root, names(found)) == ("s3://b/in", ["a.jsonl"])
-
-
-@pytest.mark.parametrize(
-    ("glob", "root", "wanted"),
-    [
-        ("in/*.jsonl", "s3://b/in", ["a.jsonl", "b.jsonl"]),
-        ("in/a*", "s3://b/in", ["a.jsonl"]),
-        ("in/**/*.jsonl", "s3://b/in", ["a.jsonl", "b.jsonl", "x/y/c.jsonl"]),
-        ("in/**", "s3://b/in", ["a.jsonl", "b.jsonl", "x/d.txt", "x/y/c.jsonl"]),
-        ("in/x/*", "s3://b/in/x", ["d.txt", "y/c.jsonl"]),
-        ("i[mn]/x/?.txt", "s3://b", ["in/x/d.txt"]),
-    ],
-)
-def test_glob_in_a_bucket_matches_as_in_a_folder(glob: str, root: str, wanted: list[str]) -> None:
-    found = in_bucket(glob, "in/a.jsonl", "in/b.jsonl", "in/x/y/c.jsonl", "in/x/d.txt", "other/a.jsonl")
-    assert (found.root, names(found)) == (root, wanted)
-
-
-def test_existing_object_with_brackets_is_no_glob() -> None:
-    assert names(in_bucket("a[1].jsonl", "a[1].jsonl", "a1.jsonl")) == ["a[1].jsonl"]
-
-
-def test_folder_markers_and_hidden_objects_are_ignored() -> None:
-    found = in_bucket("in", "in/", "in/x/", "in/_SUCCESS", "in/.a.jsonl", "in/x/a.jsonl", "in/b.json")
-    assert names(found) == ["x/a.jsonl"]
-    assert left_out(found) == {"hidden .jsonl": 1, ".json beside other formats": 1, "hidden file": 1}
-
-
-@pytest.mark.parametrize("key", ["in/../a.jsonl", "in//../a.jsonl", "in/a\0.jsonl"])
-def test_object_key_that_is_no_path_is_skipped(key: str) -> None:
-    assert names(in_bucket("in", key, "in/good.jsonl")) == ["good.jsonl"]
-
-
-@pytest.mark.parametrize("path", ["in", "in/*.jsonl", "gone.jsonl"])
-def test_empty_bucket_prefix_is_a_problem_with_its_url(path: str) -> None:
-    with pytest.raises(Problem, match=re.escape(f"no corpus at s3://b/{path}")):
-        in_bucket(path, "other/a.jsonl")
-
-
-def test_dots_in_a_bucket_path_are_refused() -> None:
-    with pytest.raises(Problem, match=r"no path in a bucket has \. or \.\. in it"):
-        in_bucket("in/../other", "other/a.jsonl")
-
-
-@given(
-    st.lists(st.sampled_from("ab"), max_size=4),
-    st.lists(st.sampled_from(["a", "b", "*", "**"]), min_size=1, max_size=4),
-)
-def test_glob_reads_what_a_regular_expression_of_parts_matches_and_all_below(
-    parts: list[str], pattern: list[str]
-) -> None:
-    """As a regular expression says it, which is another way to write it down."""
-    body = ""
-    for place, part in enumerate(pattern):
-        last = place == len(pattern) - 1
-        if part == "**":
-            body += "(?:[^/]+/)+" if last else "(?:[^/]+/)*"
-        else:
-            body += ("[^/]+" if part == "*" else part) + "/"
-    wanted = any(
-        re.fullmatch(body, "".join(f"{part}/" for part in parts[:n])) for n in range(1, len(parts) + 1)
-    )
-    assert Pattern(pattern).matches(parts) == wanted
-
-
-# --- the digest
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    for number in range(3):
-        write_jsonl(tmp_path / f"{number}.jsonl", [{"text": f"number {number}"}])
-    return tmp_path
-
-
-def digest(folder: Path) -> str:
-    return find_files(str(folder), Path("/")).digest
-
-
-def test_same_files_have_the_same_digest(corpus: Path) -> None:
-    assert digest(corpus) == digest(corpus)
-
-
-def test_digest_changes_when_a_file_grows(corpus: Path) -> None:
-    before = digest(corpus)
-    with (corpus / "1.jsonl").open("a") as stream:
-        stream.write('{"text": "more"}\n')
-    assert digest(corpus) != before
-
-
-def test_digest_changes_when_a_file_is_written_again(corpus: Path) -> None:
-    before = digest(corpus)
-    path = corpus / "1.jsonl"
-    moment = path.stat().st_mtime_ns + 1_000
-    os.utime(path, ns=(moment, moment))
-    assert digest(corpus) != before
-
-
-def test_digest_changes_when_a_file_is_added(corpus: Path) -> None:
-    before = digest(corpus)
-    put(corpus, "3.jsonl")
-    assert digest(corpus) != before
-
-
-def test_digest_changes_when_a_file_is_removed(corpus: Path) -> None:
-    before = digest(corpus)
-    (corpus / "1.jsonl").unlink()
-    assert digest(corpus) != before
-
-
-def test_digest_changes_when_a_file_is_renamed(corpus: Path) -> None:
-    before = digest(corpus)
-    (corpus / "2.jsonl").rename(corpus / "9.jsonl")
-    assert digest(corpus) != before
-
-
-def test_digest_does_not_depend_on_ignored_files(corpus: Path) -> None:
-    before = digest(corpus)
-    put(corpus, "notes.odt", "_SUCCESS", ".crc")
-    assert digest(corpus) == before
 
 
 def test_folder_with_brackets_may_stand_before_a_glob(tmp_path: Path) -> None:
