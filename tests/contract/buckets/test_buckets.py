@@ -1,4 +1,4 @@
-"""The contract of a bucket under faults: S3 and GCS, on a server that injects them."""
+"""The contract of a bucket under faults: bad answers, missing rights, lost replies and outages."""
 
 import os
 import threading
@@ -12,8 +12,6 @@ from tasks.stores import bucket_calls, retry
 from tasks.stores import gcs as gcs_module
 from tasks.stores import s3 as s3_module
 from tasks.stores.base import (
-    Body,
-    ObjectChanged,
     OutcomeUnknown,
     PermissionDenied,
     Store,
@@ -22,40 +20,12 @@ from tasks.stores.base import (
     Unauthenticated,
     create_once,
     list_all,
-    probe,
     read,
 )
-from tasks.stores.gcs import GcsStore
 from tasks.stores.range_reader import BLOCK_BYTES
-from tasks.stores.s3 import S3Store
+from tests.contract.buckets.faulty_buckets import CALLS, SHORT, at_once, opened, url
 from tests.support.buckets import found_by
 from tests.support.objectserver import Fault, Running
-
-SHORT = 0.7  # seconds of patience, for tests in which it runs out
-LONG = 30.0  # seconds, for tests in which it does not
-CALLS: dict[str, Callable[[Store], object]] = {
-    "create": lambda store: store.create("k", b"1"),
-    "put": lambda store: store.put("k", b"1"),
-    "get": lambda store: store.get("k"),
-    "list": lambda store: store.list(""),
-    "now": lambda store: store.now(),
-}
-
-
-def at_once(_seconds: float) -> None:
-    """Do not wait."""
-
-
-@pytest.fixture(params=["s3", "gcs"])
-def kind(request: pytest.FixtureRequest, server: Running, monkeypatch: pytest.MonkeyPatch) -> str:
-    found_by(server.address, monkeypatch)
-    server.admin.make("bucket")
-    return request.param
-
-
-def opened(kind: str, patience: float = LONG, bucket: str = "bucket") -> Store:
-    return S3Store(bucket, "out", patience) if kind == "s3" else GcsStore(bucket, "out", patience)
-
 
 # --- a store that answers no more
 
@@ -99,15 +69,6 @@ def test_listing_that_never_ends_is_refused(server: Running, monkeypatch: pytest
     server.admin.set(endless=True)
     with pytest.raises(StoreError, match="does not end: it repeats itself"):
         list(list_all(store, "a/"))
-
-
-@pytest.fixture
-def store(kind: str) -> Store:
-    return opened(kind)
-
-
-def url(kind: str, key: str = "", bucket: str = "bucket") -> str:
-    return f"{'s3' if kind == 's3' else 'gs'}://{bucket}/out/{key}"
 
 
 # --- no such bucket, no right, no credentials
@@ -281,148 +242,3 @@ def test_work_goes_on_when_the_endpoint_is_up_again(store: Store, server: Runnin
     threading.Timer(0.5, server.up).start()
     store.put("k2", b"2")
     assert read(store, "k2") == b"2"
-
-
-# --- objects that change under a read
-
-
-def half_read(store: Store, then: Callable[[], None]) -> bytes:
-    """A large object to which something happens after its first bytes were read."""
-    store.put("k", b"old" * BLOCK_BYTES)
-    stream = store.get("k")
-    assert stream is not None
-    with stream:
-        stream.read(3)
-        then()
-        return stream.read()
-
-
-@pytest.mark.parametrize("conditions", ["heed", "ignore"])
-def test_an_object_that_changes_while_it_is_read_is_reported(
-    kind: str, store: Store, server: Running, conditions: str
-) -> None:
-    server.admin.set(conditions=conditions)
-    with pytest.raises(ObjectChanged, match=f"{url(kind, 'k')} changed after the plan was made") as refusal:
-        half_read(store, lambda: store.put("k", b"new" * BLOCK_BYTES))
-    assert refusal.value.hint == "plan and launch again: a changed corpus is a new run"
-
-
-def test_an_object_that_is_removed_while_it_is_read_is_reported(
-    kind: str, store: Store, server: Running
-) -> None:
-    def delete() -> None:
-        server.server.buckets.delete("bucket", "out/k")
-
-    with pytest.raises(ObjectChanged, match=rf"{url(kind, 'k')} changed .* \(it is gone\)"):
-        half_read(store, delete)
-
-
-@pytest.mark.parametrize("conditions", ["heed", "ignore"])
-def test_an_object_that_changed_before_it_was_read_is_reported(
-    store: Store, server: Running, conditions: str
-) -> None:
-    store.put("k", b"old")
-    version = store.list("k")[0].version
-    store.put("k", b"new")
-    server.admin.set(conditions=conditions)
-    with pytest.raises(ObjectChanged):
-        store.get("k", version)
-
-
-# --- stores that are not good enough
-
-
-@pytest.mark.parametrize("conditions", ["ignore", "lie"])
-def test_a_store_without_conditional_writes_is_refused_with_the_reason(
-    store: Store, server: Running, conditions: str
-) -> None:
-    server.admin.set(conditions=conditions)
-    with pytest.raises(StoreError, match="overwrote '_embedfleet/probe'") as refusal:
-        probe(store, "_embedfleet/probe", at_once)
-    assert "conditional writes" in refusal.value.hint
-
-
-def test_a_store_that_does_not_know_conditions_is_refused(kind: str, store: Store, server: Running) -> None:
-    server.admin.set(conditions="refuse")
-    with pytest.raises(StoreError, match=f"the store cannot create {url(kind)}") as refusal:
-        probe(store, "_embedfleet/probe", at_once)
-    assert "conditional writes" in refusal.value.hint
-
-
-def test_a_store_whose_listing_is_late_is_refused(store: Store, server: Running) -> None:
-    server.admin.set(late=True)
-    with pytest.raises(StoreError, match="does not list"):
-        probe(store, "_embedfleet/probe", at_once)
-
-
-def test_a_store_without_a_date_header_is_refused(store: Store, server: Running) -> None:
-    server.admin.set(date=False)
-    with pytest.raises(StoreError, match="does not say what time it is") as refusal:
-        store.now()
-    assert "leases expire by the store's clock" in refusal.value.hint
-
-
-def test_now_is_the_stores_clock(store: Store, server: Running) -> None:
-    before = store.now()
-    server.admin.set(skew=7_200)
-    store.put("k", b"1")
-    assert 7_190 < (store.now() - before).total_seconds() < 7_260
-    assert 7_190 < (store.list("k")[0].modified - before).total_seconds() < 7_260
-
-
-def test_now_after_a_recent_answer_costs_no_request(store: Store, server: Running) -> None:
-    store.put("k", b"1")
-    store.now()
-    assert server.admin.requests().by_kind == {"put": 1}
-
-
-def test_the_right_bytes_come_from_a_store_that_ignores_ranges(store: Store, server: Running) -> None:
-    body = os.urandom(BLOCK_BYTES + 1_000)
-    store.put("k", body)
-    server.admin.set(ranges=False)
-    stream = store.get("k", span=(BLOCK_BYTES, BLOCK_BYTES + 10))
-    assert stream is not None
-    with stream:
-        assert stream.read(10) == body[BLOCK_BYTES : BLOCK_BYTES + 10]
-        stream.seek(5)
-        assert stream.read() == body[5:]
-
-
-# --- what is asked of the store
-
-
-@pytest.mark.parametrize("call", ["create", "put", "list", "get"])
-def test_a_call_is_one_request(store: Store, server: Running, call: str) -> None:
-    CALLS[call](store)
-    assert server.admin.requests().by_kind == {call: 1}
-
-
-def test_a_span_moves_its_own_bytes_alone(store: Store, server: Running) -> None:
-    store.put("k", b"x" * 1_000_000)
-    before = server.admin.requests()
-    stream = store.get("k", span=(500_000, 600_000))
-    assert stream is not None
-    with stream:
-        stream.read(100_000)
-    moved = server.admin.requests().minus(before)
-    assert moved.by_kind == {"get": 1}
-    assert moved.bytes_out == 100_000
-
-
-def test_keys_that_leave_the_root_never_reach_the_store(
-    store: Store, server: Running, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_bytes(b"loot")
-    bodies: list[Body] = [b"loot", tmp_path / "file"]
-    for key in ("../thief", "a/../../thief", "/etc/thief", "a\x00", "a\nb", "\x1b]0;"):
-        for body in bodies:
-            with pytest.raises(ValueError, match="not a key"):
-                store.create(key, body)
-            with pytest.raises(ValueError, match="not a key"):
-                store.put(key, body)
-        with pytest.raises(ValueError, match="not a key"):
-            store.list(key)
-    for key in ("../thief", "a/../../thief", "/etc/thief", "a\x00"):
-        with pytest.raises(ValueError, match="not a key"):
-            store.get(key)
-    assert server.admin.requests().total == 0
