@@ -1,10 +1,16 @@
 """A border of this program, and the folder that those have which read files."""
+# the stubs of pyarrow are generic in what a file decides
+# pyright: reportUnknownMemberType=false
 
+import io
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from launcher.errors import Problem
 
@@ -36,3 +42,10 @@ class Place:
 
     def close(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """The table as a file of Parquet."""
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
