@@ -28,8 +28,8 @@ from chromadb.errors import (
 
 from launcher.errors import Problem
 from launcher.loading.contents import Contents, check_takes_place, decode, encode, is_rest_of, resumed
-from launcher.loading.stores.common import behind_alias
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.stores.common.schema_limits import check_schema
 from launcher.loading.vector_store import (
     Element,
     FileId,
@@ -108,8 +108,7 @@ class Chroma:
 
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, or finish the replacement that a killed loader left between its two renames."""
-        own = (*OWN_FIELDS, *(name for name in schema.kept if not name or name[0] in "#$"))
-        behind_alias.check_schema(schema, "Chroma", MOST_DIMENSIONS, own)
+        check_schema(schema, "Chroma", MOST_DIMENSIONS, OWN_FIELDS, lambda name: not name or name[0] in "#$")
         self._schema, self._index, self._replace = schema, index, replace
         with _problems():
             row_bytes = schema.dimensions * 16 // 3 + 512  # base64

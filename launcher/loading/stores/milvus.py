@@ -21,7 +21,8 @@ from pymilvus import DataType, MilvusClient, MilvusException
 from launcher.errors import Problem
 from launcher.loading.contents import Contents, decode, encode
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, rows_within
-from launcher.loading.stores.common.behind_alias import BehindAlias, check_schema
+from launcher.loading.stores.common.behind_alias import BehindAlias
+from launcher.loading.stores.common.schema_limits import begins_with_dollar, check_schema
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
@@ -65,8 +66,7 @@ class Milvus(BehindAlias):
 
     def prepare(self, contents: Contents, schema: Schema, index: IndexSpec, *, replace: bool) -> Contents:
         """Make the collection, and the alias unless it serves another."""
-        own = (*OWN_FIELDS, *(name for name in schema.kept if name.startswith("$")))
-        check_schema(schema, "Milvus", MOST_DIMENSIONS, own)
+        check_schema(schema, "Milvus", MOST_DIMENSIONS, OWN_FIELDS, begins_with_dollar)
         row_bytes = schema.dimensions * (4 if schema.element == "float32" else 1) + 256
         limits = Limits(rows_within(REQUEST_BYTES, row_bytes, REQUEST_ROWS), REQUESTS)
         return self.begin(contents, schema, index, limits, replace=replace)

@@ -24,7 +24,8 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from launcher.errors import Problem
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, rows_within
-from launcher.loading.stores.common.behind_alias import BehindAlias, check_schema
+from launcher.loading.stores.common.behind_alias import BehindAlias
+from launcher.loading.stores.common.schema_limits import check_schema
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target

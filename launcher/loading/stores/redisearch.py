@@ -33,7 +33,8 @@ from redis.exceptions import (
 from launcher.errors import Problem
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
 from launcher.loading.stores.common.backpressure import Busy, Limits, rows_within
-from launcher.loading.stores.common.behind_alias import BehindAlias, check_schema
+from launcher.loading.stores.common.behind_alias import BehindAlias
+from launcher.loading.stores.common.schema_limits import check_schema
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target

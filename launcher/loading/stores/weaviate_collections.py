@@ -24,8 +24,9 @@ from launcher.errors import Problem
 from launcher.format import plural, verb
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
 from launcher.loading.stores.common.backpressure import Limits, rows_within
-from launcher.loading.stores.common.behind_alias import BehindAlias, check_schema
+from launcher.loading.stores.common.behind_alias import BehindAlias
 from launcher.loading.stores.common.row_names import uuid_of_key
+from launcher.loading.stores.common.schema_limits import check_schema
 from launcher.loading.stores.weaviate_client import (
     AGAIN,
     answers_of_a_batch,

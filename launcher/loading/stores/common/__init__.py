@@ -3,6 +3,7 @@
 Imports: `launcher.loading`, `sinks`, `errors`; `tasks`.
 
 behind_alias: what stores do alike whose collections have an alias: Milvus, Qdrant, RediSearch, search engines, Weaviate.
+schema_limits: the dimensions, column names and filters that a store refuses.
 register: which collection a name stands for, in a store without aliases.
 backpressure: fewer and smaller requests while a store is busy.
 reads: what was written and is not seen yet.

@@ -170,22 +170,3 @@ class BehindAlias(ABC):
             else:
                 self.drop(name)
         return found
-
-
-def check_schema(schema: Schema, store: str, most_dimensions: int, own_fields: Sequence[str]) -> None:
-    """Check that a store has room for these dimensions, and no kept column has the name of a field of ours.
-
-    Raises:
-        Problem: it has not, or one has.
-    """
-    if schema.dimensions > most_dimensions:
-        raise Problem(
-            f"{store} has {most_dimensions:,} dimensions at most, and these vectors {schema.dimensions:,}",
-            hint="embed with output.dimensions, or load into another store",
-        )
-    clash = [name for name in schema.kept if name in own_fields]
-    if clash:
-        raise Problem(
-            f"the kept column {clash[0]!r} has the name of a field of the collection",
-            hint="leave it out: --keep with the other columns, or --keep none",
-        )

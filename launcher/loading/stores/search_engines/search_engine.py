@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Protocol, cast
 from launcher.errors import Problem
 from launcher.loading.contents import Contents, decode, encode, name_behind_alias
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, rows_within
-from launcher.loading.stores.common.behind_alias import BehindAlias, check_schema
+from launcher.loading.stores.common.behind_alias import BehindAlias
+from launcher.loading.stores.common.schema_limits import check_schema
 from launcher.loading.vector_store import (
     Element,
     FileId,

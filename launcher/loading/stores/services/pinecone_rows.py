@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from launcher.errors import Problem
 from launcher.loading.stores.common.row_names import hint_of_length, name_of_key
+from launcher.loading.stores.common.schema_limits import begins_with_dollar, check_kept
 from launcher.loading.vector_store import Key, Rows, Schema
 
 # https://docs.pinecone.io/reference/api/database-limits/operation-limits, read 2026-11-30
@@ -21,12 +22,7 @@ def check_columns(schema: Schema) -> None:
     Raises:
         Problem: one has.
     """
-    clash = [name for name in schema.kept if name in OWN_FIELDS or name.startswith("$")]
-    if clash:
-        raise Problem(
-            f"the kept column {clash[0]!r} has the name of a field of ours, or begins with $",
-            hint="leave it out: --keep with the other columns, or --keep none",
-        )
+    check_kept(schema, "Pinecone", OWN_FIELDS, begins_with_dollar)
 
 
 def check_rows(rows: Rows) -> None:

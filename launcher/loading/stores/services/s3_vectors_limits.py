@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from launcher.errors import Problem
+from launcher.loading.stores.common import schema_limits
 from launcher.loading.stores.common.row_names import hint_of_length
 from launcher.loading.vector_store import Rows, Schema
 
@@ -36,28 +37,13 @@ def check_schema(schema: Schema, filtered: Sequence[str]) -> None:
     Raises:
         Problem: it cannot.
     """
-    if schema.dimensions > MOST_DIMENSIONS:
-        raise Problem(
-            f"S3 Vectors has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
-            hint="embed with output.dimensions, or load into another store",
-        )
+    schema_limits.check_schema(schema, "S3 Vectors", MOST_DIMENSIONS, OWN_FIELDS)
     if schema.rows > MOST_VECTORS:
         raise Problem(
             f"an index of S3 Vectors holds {MOST_VECTORS:,} vectors at most, and the run has {schema.rows:,}",
             hint="load into another store",
         )
-    clash = [name for name in schema.kept if name in OWN_FIELDS]
-    if clash:
-        raise Problem(
-            f"the kept column {clash[0]!r} has the name of a field of the index",
-            hint="leave it out: --keep with the other columns, or --keep none",
-        )
-    unknown = [name for name in filtered if name not in schema.kept]
-    if unknown:
-        raise Problem(
-            f"the address filters by {unknown[0]!r}, which is no kept column",
-            hint=f"kept columns are {', '.join(schema.kept) or 'none'}",
-        )
+    schema_limits.check_filtered(schema, filtered)
     plain = plain_columns(schema, filtered)
     if len(plain) > PLAIN_KEYS or len(schema.kept) + len(OWN_FIELDS) > METADATA_KEYS:
         raise Problem(

@@ -31,6 +31,7 @@ from turbopuffer import (
 
 from launcher.errors import Problem, Usage
 from launcher.loading.contents import Contents
+from launcher.loading.stores.common import schema_limits
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.stores.common.register import Register
 from launcher.loading.stores.common.row_names import hint_of_length, uuid_of_key
@@ -78,23 +79,10 @@ class TurbopufferNamespace:
 
     def check_schema(self, schema: Schema) -> None:
         """Refuse what a namespace cannot hold."""
-        if schema.dimensions > MOST_DIMENSIONS:
-            raise Problem(
-                f"turbopuffer has {MOST_DIMENSIONS:,} dimensions at most, and these vectors {schema.dimensions:,}",
-                hint="embed with output.dimensions, or load into another store",
-            )
-        clash = [name for name in schema.kept if name in OWN_FIELDS or name.startswith("$")]
-        if clash:
-            raise Problem(
-                f"the kept column {clash[0]!r} has the name of an attribute of ours, or begins with $",
-                hint="leave it out: --keep with the other columns, or --keep none",
-            )
-        unknown = [name for name in self._filter if name not in schema.kept]
-        if unknown:
-            raise Problem(
-                f"the address filters by {unknown[0]!r}, which is no kept column",
-                hint=f"kept columns are {', '.join(schema.kept) or 'none'}",
-            )
+        schema_limits.check_schema(
+            schema, "turbopuffer", MOST_DIMENSIONS, OWN_FIELDS, schema_limits.begins_with_dollar
+        )
+        schema_limits.check_filtered(schema, self._filter)
 
     def check_rows(self, schema: Schema, rows: Rows) -> None:
         """Refuse rows with values that are too long."""
