@@ -1,11 +1,16 @@
-"""Calls of an SDK to one bucket: bounded in time, with its errors translated, and retried where that is harmless."""
+"""Calls of an SDK to one bucket: bounded in time, with its errors translated, and retried where that is harmless.
+
+Reads by range are here too, because they are the same for every SDK: which statuses mean that an object is absent, or
+that it changed while it was read.
+"""
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
-from tasks.stores.base import StoreError
+from tasks.stores.base import ObjectChanged, Span, StoreError
+from tasks.stores.range_reader import RangeResponse, open_stream, opening_range
 from tasks.stores.retry import CALL_SECONDS, StoreConnection, TransientError, within
 
 Result = TypeVar("Result")
@@ -24,6 +29,21 @@ class SdkErrors:
     types: tuple[type[Exception], ...]
     status: Callable[[Exception], int | None]
     translate: Callable[[Exception, str, str], TransientError | StoreError]
+
+
+class ReadRange(Protocol):
+    """Send one range request for bytes `first` to `last`, both included, of an object.
+
+    `first` below 0 asks for the last bytes. `version` None: whatever version is there.
+    """
+
+    def __call__(self, key: str, version: str | None, first: int, last: int | None, /) -> RangeResponse: ...
+
+
+class ReadEmpty(Protocol):
+    """The response for a range that begins behind the end of an object: no bytes, its size and its version."""
+
+    def __call__(self, key: str, version: str | None, /) -> RangeResponse: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +94,40 @@ class BucketCalls:
             if status is not None and status in expected:
                 raise
             raise self.errors.translate(error, doing, self.url(key)) from error
+
+    def open(
+        self, key: str, version: str | None, span: Span | None, read_range: ReadRange, read_empty: ReadEmpty
+    ) -> BinaryIO | None:
+        """A stream of one version of an object; None where there is no object.
+
+        Raises:
+            ObjectChanged: another version is there than `version`. The stream's reads raise it too.
+            StoreError: the store refuses, or cannot be reached.
+        """
+        ask = partial(read_range, key, version, *opening_range(span))
+        try:
+            first = self.retry("read", key, ask, (404, 412, 416))
+        except self.errors.types as error:
+            status = self.errors.status(error)
+            if status == 404:
+                return None
+            if status == 412:
+                raise ObjectChanged(self.url(key), version or "", "") from error
+            if status != 416:
+                raise
+            first = read_empty(key, version)  # the range begins behind the object's end
+        if version is not None and first.version != version:  # a store that ignores the condition
+            raise ObjectChanged(self.url(key), version, first.version)
+        return open_stream(partial(self._fetch, read_range, key, first.version), first, span)
+
+    def _fetch(self, read_range: ReadRange, key: str, version: str, start: int, end: int) -> bytes:
+        """Bytes [start, end) of this version."""
+        ask = partial(read_range, key, version, start, end - 1)
+        try:
+            found = self.retry("read", key, ask, (404, 412, 416))
+        except self.errors.types as error:
+            absent = self.errors.status(error) == 404
+            raise ObjectChanged(self.url(key), version, None if absent else "") from error
+        if found.version != version:
+            raise ObjectChanged(self.url(key), version, found.version)
+        return found.between(start, end)

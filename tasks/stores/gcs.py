@@ -41,7 +41,7 @@ from tasks.stores.base import (
 )
 from tasks.stores.bucket_calls import BucketCalls, SdkErrors
 from tasks.stores.gcs_errors import ERRORS, bad_bucket_name, no_bucket, status_of, translate
-from tasks.stores.range_reader import RangeResponse, open_stream, opening_range, parse_response
+from tasks.stores.range_reader import RangeResponse, parse_response
 from tasks.stores.retry import (
     CONNECT_TIMEOUT,
     PATIENCE,
@@ -109,18 +109,7 @@ class GcsStore:
         check_read_key(key)
         if version is not None and not version.isdecimal():  # a version of another kind of store
             raise ObjectChanged(self._calls.url(key), version, "")
-        ask = partial(self._part, key, version, *opening_range(span))
-        try:
-            first = self._calls.retry("read", key, ask, (404, 412, 416))
-        except GoogleAPICallError as error:
-            if status_of(error) == 404:
-                return None
-            if status_of(error) == 412:
-                raise ObjectChanged(self._calls.url(key), version or "", "") from error
-            first = self._empty(key, version)
-        if version is not None and first.version != version:  # a store that ignores the condition
-            raise ObjectChanged(self._calls.url(key), version, first.version)
-        return open_stream(partial(self._fetch, key, first.version), first, span)
+        return self._calls.open(key, version, span, self._part, self._empty)
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
         check_prefix(prefix)
@@ -204,19 +193,6 @@ class GcsStore:
                 self._calls.url(key), version or "", None if status_of(error) == 404 else ""
             ) from error
         return RangeResponse(b"", 0, int(blob.size), str(blob.generation))
-
-    def _fetch(self, key: str, version: str, start: int, end: int) -> bytes:
-        try:
-            found = self._calls.retry(
-                "read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416)
-            )
-        except GoogleAPICallError as error:
-            raise ObjectChanged(
-                self._calls.url(key), version, None if status_of(error) == 404 else ""
-            ) from error
-        if found.version != version:
-            raise ObjectChanged(self._calls.url(key), version, found.version)
-        return found.between(start, end)
 
     def _listing(self, **fields: Any) -> Any:
         return self._client().list_blobs(

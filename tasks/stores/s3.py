@@ -26,7 +26,6 @@ from tasks.stores.base import (
     PAGE_SIZE,
     Body,
     Entry,
-    ObjectChanged,
     OutcomeUnknown,
     Span,
     StoreError,
@@ -36,7 +35,7 @@ from tasks.stores.base import (
     endless_listing,
 )
 from tasks.stores.bucket_calls import BucketCalls, SdkErrors
-from tasks.stores.range_reader import RangeResponse, open_stream, opening_range, parse_response
+from tasks.stores.range_reader import RangeResponse, parse_response
 from tasks.stores.retry import (
     CONNECT_TIMEOUT,
     PATIENCE,
@@ -100,19 +99,7 @@ class S3Store:
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read_key(key)
-        try:
-            first = self._calls.retry(
-                "read", key, partial(self._part, key, version, *opening_range(span)), (404, 412, 416)
-            )
-        except ClientError as error:
-            if status_of(error) == 404:
-                return None
-            if status_of(error) == 412:
-                raise ObjectChanged(self._calls.url(key), version or "", "") from error
-            first = self._calls.retry("read", key, partial(self._empty, key, version))
-        if version is not None and first.version != version:  # a store that ignores the condition
-            raise ObjectChanged(self._calls.url(key), version, first.version)
-        return open_stream(partial(self._fetch, key, first.version), first, span)
+        return self._calls.open(key, version, span, self._part, self._empty)
 
     def list(self, prefix: str, after: str = "") -> list[Entry]:
         check_prefix(prefix)
@@ -187,21 +174,9 @@ class S3Store:
     def _empty(self, key: str, version: str | None) -> RangeResponse:
         """The response for a range that begins behind the end of the object."""
         condition = {"IfMatch": f'"{version}"'} if version is not None else {}
-        reply = self._client().head_object(Bucket=self.bucket, Key=self.root + key, **condition)
+        head = partial(self._client().head_object, Bucket=self.bucket, Key=self.root + key, **condition)
+        reply: dict[str, Any] = self._calls.retry("read", key, head)
         return RangeResponse(b"", 0, reply["ContentLength"], reply["ETag"].strip('"'))
-
-    def _fetch(self, key: str, version: str, start: int, end: int) -> bytes:
-        try:
-            found = self._calls.retry(
-                "read", key, partial(self._part, key, version, start, end - 1), (404, 412, 416)
-            )
-        except ClientError as error:
-            raise ObjectChanged(
-                self._calls.url(key), version, None if status_of(error) == 404 else ""
-            ) from error
-        if found.version != version:
-            raise ObjectChanged(self._calls.url(key), version, found.version)
-        return found.between(start, end)
 
     def _entry(self, line: dict[str, Any]) -> Entry:
         key: str = line["Key"]
