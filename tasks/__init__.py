@@ -6,6 +6,7 @@ clock: the current time.
 errors: `Problem`, the base of all errors for users.
 disk_errors: why a file cannot be written, in words.
 printable: foreign text with its control characters escaped, for terminals and logs.
+limited_http_server: an HTTP server that answers a limited number of connections at once.
 stores: the object store interface and its implementations.
 protocol: what launcher and workers tell each other through the store.
 engines: models that turn pieces of token ids into vectors.

@@ -7,19 +7,18 @@ and HEAD, and changes nothing.
 
 import hashlib
 import hmac
-import socket
 import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from secrets import token_urlsafe
-from threading import BoundedSemaphore
 from typing import Protocol
 from urllib.parse import unquote
 
 from launcher.errors import Problem
+from tasks.limited_http_server import LimitedHTTPServer
 from tasks.printable import plain
 
 HOST = "127.0.0.1"
@@ -57,18 +56,14 @@ class Site(Protocol):
     def answer(self, path: str) -> Answer | None: ...
 
 
-class UiServer(ThreadingHTTPServer):
+class UiServer(LimitedHTTPServer):
     """The server of one site. Its address, with the token, is `url`."""
-
-    daemon_threads = True
-    block_on_close = False  # a reader that holds a connection open does not keep the command from ending
 
     def __init__(self, site: Site, port: int = 0) -> None:
         self.site = site
         self.token = token_urlsafe(24)
-        self._free = BoundedSemaphore(MAX_CONNECTIONS)
         try:
-            super().__init__((HOST, port), _Handler)
+            super().__init__((HOST, port), _Handler, MAX_CONNECTIONS)
         except (OSError, OverflowError) as error:
             raise Problem(
                 f"port {port} of this machine cannot be used: {error}",
@@ -76,32 +71,9 @@ class UiServer(ThreadingHTTPServer):
             ) from error
 
     @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return int(self.server_address[1])
-
-    @property
     def url(self) -> str:
         """The address of the first page; who knows it can read the pages."""
         return f"http://{HOST}:{self.port}/{self.token}/"
-
-    def process_request(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        """Answer in a thread of its own, or close the connection where too many are open."""
-        if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    def process_request_thread(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        """Answer one connection."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A reader may go at any time, which is no error of ours; any other error is printed with its traceback."""

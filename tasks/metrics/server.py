@@ -9,10 +9,10 @@ import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import BoundedSemaphore
+from http.server import BaseHTTPRequestHandler
 
 from tasks.errors import Problem
+from tasks.limited_http_server import LimitedHTTPServer
 from tasks.metrics.exposition import CONTENT_TYPE
 
 PATH = "/metrics"
@@ -31,20 +31,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class MetricsServer(ThreadingHTTPServer):
+class MetricsServer(LimitedHTTPServer):
     """Serves `page()` in threads of its own until `close`. `scrapes` counts the pages that were sent."""
-
-    daemon_threads = True
-    block_on_close = False
 
     def __init__(self, page: Callable[[], str], port: int, host: str = LOCALHOST) -> None:
         self.page = page
         self.host = host
         self.scrapes = 0
-        self._free = BoundedSemaphore(MAX_CONNECTIONS)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            super().__init__((host, port), _Handler)
+            super().__init__((host, port), _Handler, MAX_CONNECTIONS)
         except (OSError, OverflowError) as error:
             raise Problem(
                 f"metrics cannot be served at {host}:{port}: {error}",
@@ -53,11 +49,6 @@ class MetricsServer(ThreadingHTTPServer):
         threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": 0.2}, name="metrics", daemon=True
         ).start()
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return int(self.server_address[1])
 
     @property
     def url(self) -> str:
@@ -76,24 +67,6 @@ class MetricsServer(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.host, self.port
-
-    def process_request(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        """Answer in a thread of its own, or close the connection where too many are open."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        """Answer one connection."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A scraper may go at any time: nothing is printed into the log of the work."""
