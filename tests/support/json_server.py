@@ -6,7 +6,6 @@ A service is a module with `Service`: `answer(method, path, query, body)` return
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Generator, Mapping
@@ -18,11 +17,10 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 from tests.support.faults import Fault, Faults
-from tests.support.paths import ROOT
+from tests.support.server_process import server_process
 
 Json = dict[str, Any]
 Headers = dict[str, str]
-PATIENCE = 30.0  # seconds to stop
 
 
 REFUSED_BEFORE: Mapping[Fault, tuple[int, str]] = {
@@ -68,21 +66,8 @@ def running(module: str, *words: str) -> Generator[str, None, None]:
     # not by -m: this module would be there twice, and its errors be of two classes
     start = "from tests.support.json_server import main; main()"
     command = [sys.executable, "-c", start, module, *words]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            said = process.stdout.readline()
-            assert said.startswith("port "), f"the server did not start: {said}"
-            yield f"http://127.0.0.1:{said.split()[1]}"
-        finally:
-            process.stdin.close()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with server_process(command) as ports:
+        yield f"http://127.0.0.1:{ports[0]}"
 
 
 def order(address: str, *faults: Fault) -> None:

@@ -1,7 +1,6 @@
 """A real Milvus 2.3.5 on loopback, of the wheel `milvus`, which holds the server: tests/e2e/vector-stores.txt."""
 
 import importlib.util
-import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
@@ -9,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-PATIENCE = 30.0  # seconds to stop
+from tests.support.server_process import server_process
+
 # The server is a child of this program, which ends it when its input ends: when the test's process does.
 PROGRAM = """
 import sys
@@ -33,16 +33,5 @@ def running_milvus() -> Generator[str, None, None]:
         pytest.skip("no Milvus here: make e2e-load installs it (tests/e2e/vector-stores.txt)")
     with tempfile.TemporaryDirectory(prefix="embedfleet-milvus-", ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-c", PROGRAM, folder]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            try:
-                said = process.stdout.readline()
-                assert said.startswith("port "), f"Milvus did not start: {said}"
-                yield f"127.0.0.1:{said.split()[1]}"
-            finally:
-                process.stdin.close()
-                try:
-                    process.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+        with server_process(command) as ports:
+            yield f"127.0.0.1:{ports[0]}"

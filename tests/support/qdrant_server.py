@@ -10,7 +10,6 @@ the models of qdrant-client. It is no Qdrant server: a fault of the wire that bo
 import importlib.util
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
@@ -24,10 +23,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.server_process import server_process
 
 Json = dict[str, Any]
-PATIENCE = 30.0  # seconds to stop
 
 
 @contextmanager
@@ -37,21 +35,8 @@ def running_qdrant() -> Generator[str, None, None]:
         pytest.skip("no Qdrant here: make e2e-load installs it (tests/e2e/vector-stores.txt)")
     with tempfile.TemporaryDirectory(prefix="embedfleet-qdrant-", ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-m", "tests.support.qdrant_server", folder]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            try:
-                said = process.stdout.readline()
-                assert said.startswith("port "), f"the server did not start: {said}"
-                yield f"127.0.0.1:{said.split()[1]}"
-            finally:
-                process.stdin.close()
-                try:
-                    process.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+        with server_process(command) as ports:
+            yield f"127.0.0.1:{ports[0]}"
 
 
 class RefusedError(Exception):

@@ -11,7 +11,6 @@ import importlib.util
 import io
 import json
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
@@ -23,7 +22,7 @@ import numpy as np
 import pytest
 
 from tests.support.faults import Fault, Faults
-from tests.support.paths import ROOT
+from tests.support.server_process import server_process
 
 Json = dict[str, Any]
 ACCOUNT, PARTITION = "123456789012", "aws"
@@ -31,7 +30,6 @@ BUCKET = "vectors"
 MIB = 2**20
 MOST = {"PutVectors": ("vectors", 500), "GetVectors": ("keys", 100), "DeleteVectors": ("keys", 500)}
 PAGE, HITS = 1_000, 100
-PATIENCE = 60.0  # seconds to stop
 
 
 @contextmanager
@@ -40,21 +38,8 @@ def running_s3_vectors() -> Generator[str, None, None]:
     if any(importlib.util.find_spec(name) is None for name in ("moto", "flask", "flask_cors")):
         pytest.skip("moto is not installed (pip install -r tests/e2e/stores.txt)")
     command = [sys.executable, "-m", "tests.support.s3vectors_server"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            said = process.stdout.readline()
-            assert said.startswith("port "), f"the server did not start: {said}"
-            yield f"http://127.0.0.1:{said.split()[1]}"
-        finally:
-            process.stdin.close()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with server_process(command, quiet=True) as ports:
+        yield f"http://127.0.0.1:{ports[0]}"
 
 
 def environment(address: str) -> dict[str, str]:

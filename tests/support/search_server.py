@@ -9,7 +9,6 @@ types are refused; a vector of other dimensions is refused alone. Searches compa
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
 import json
 import socket
-import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.server_process import server_process
 
 Json = dict[str, Any]
 Product = Literal["opensearch", "elasticsearch"]
@@ -32,7 +31,6 @@ Product = Literal["opensearch", "elasticsearch"]
 # connection ends without an answer. twice: written, and once more behind the next write, as a proxy may deliver it.
 # unavailable: 503. poison: a row with "poison" in a kept text is refused, always.
 Fault = Literal["busy", "items busy", "lost", "twice", "unavailable"]
-PATIENCE = 30.0  # seconds to stop
 CLIENTS: dict[Product, str] = {"opensearch": "opensearchpy", "elasticsearch": "elasticsearch"}
 
 
@@ -41,21 +39,8 @@ def running_search(product: Product) -> Generator[str, None, None]:
     """Host and port of an empty server, which ends with this process."""
     pytest.importorskip(CLIENTS[product], reason=f"no client of {product} here: make e2e-load installs it")
     command = [sys.executable, "-m", "tests.support.search_server", product]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            said = process.stdout.readline()
-            assert said.startswith("port "), f"the server did not start: {said}"
-            yield f"127.0.0.1:{said.split()[1]}"
-        finally:
-            process.stdin.close()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with server_process(command) as ports:
+        yield f"127.0.0.1:{ports[0]}"
 
 
 def order(place: str, *faults: Fault) -> list[Fault]:

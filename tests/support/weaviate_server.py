@@ -11,7 +11,6 @@ compared with a Weaviate server.
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportUntypedBaseClass=false
 import importlib.util
 import re
-import subprocess
 import sys
 from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,9 +26,9 @@ import pytest
 
 from tests.support.faults import Faults
 from tests.support.json_server import Handler, Headers, Json, RefusedError
-from tests.support.paths import ROOT
+from tests.support.server_process import server_process
 
-VERSION, PATIENCE = "1.33.0", 30.0  # seconds to stop
+VERSION = "1.33.0"
 MOST_FOUND = 10_000  # QUERY_MAXIMUM_RESULTS
 CLASS = re.compile(r"[A-Z][_0-9A-Za-z]{0,254}")
 POISON = "poison"  # an id that the fake refuses, as a server refuses a property of another type
@@ -43,21 +42,8 @@ def running_weaviate() -> Generator[str, None, None]:
     if importlib.util.find_spec("weaviate") is None:
         pytest.skip("no client of Weaviate here: make e2e-load installs it (tests/e2e/vector-stores.txt)")
     start = "from tests.support.weaviate_server import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            said = process.stdout.readline().split()
-            assert said[:1] == ["ports"], f"the server did not start: {said}"
-            yield f"127.0.0.1:{said[1]}?grpc={said[2]}"
-        finally:
-            process.stdin.close()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with server_process([sys.executable, "-c", start]) as ports:
+        yield f"127.0.0.1:{ports[0]}?grpc={ports[1]}"
 
 
 @dataclass
