@@ -6,22 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.offer import Offer, as_quote
+from pricing.offer import as_quote
+from tests.support.offers import G2_SPOT
 
-L4 = Offer(
-    cloud="gcp",
-    region="us-central1",
-    zone="us-central1-a",
-    instance_type="g2-standard-8",
-    gpu="L4",
-    gpus=1.0,
-    vcpus=8,
-    memory_gb=32.0,
-    spot=True,
-    usd_per_hour=Decimal("0.3400"),
-    as_of=date(2026, 7, 30),
-    source="a test",
-)
+L4 = replace(G2_SPOT, zone="us-central1-a", as_of=date(2026, 7, 30))
 
 
 def test_key_has_cloud_place_machine_and_purchase() -> None:

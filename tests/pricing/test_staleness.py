@@ -1,25 +1,11 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
 
-from pricing.offer import Offer
 from pricing.staleness import age_in_days, assumed_age_in_days, is_stale
+from tests.support.offers import G2_SPOT
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
-SPOT = Offer(
-    cloud="gcp",
-    region="us-central1",
-    zone=None,
-    instance_type="g2-standard-8",
-    gpu="L4",
-    gpus=1.0,
-    vcpus=8,
-    memory_gb=32.0,
-    spot=True,
-    usd_per_hour=Decimal("0.3400"),
-    as_of=date(2026, 11, 9),
-    source="a test",
-)
+SPOT = replace(G2_SPOT, as_of=date(2026, 11, 9))
 LISTED = replace(SPOT, spot=False, as_of=date(2026, 5, 27))
 
 

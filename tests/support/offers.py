@@ -21,3 +21,17 @@ L4 = Offer(
     source="a test",
 )
 L4_SPOT = replace(L4, spot=True, usd_per_hour=Decimal("0.4"))
+G2_SPOT = Offer(
+    cloud="gcp",
+    region="us-central1",
+    zone=None,
+    instance_type="g2-standard-8",
+    gpu="L4",
+    gpus=1.0,
+    vcpus=8,
+    memory_gb=32.0,
+    spot=True,
+    usd_per_hour=Decimal("0.3400"),
+    as_of=date(2026, 11, 20),
+    source="a test",
+)

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from launcher.cli.options.commands import COMMANDS
-from tests.support.cli_runs import environment, in_process, records, write_job
-from tests.support.runs import write_jsonl
+from tests.support.cli_runs import environment
 
 HEAVY = {
     *(
@@ -52,17 +51,6 @@ def loaded(folder: Path, *words: str) -> set[str]:
         check=True,
     )
     return set(json.loads(done.stdout))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run that is done."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "in").mkdir()
-    write_jsonl(folder / "in" / "a.jsonl", records("d", [20] * 5))
-    job = write_job(folder, local="{workers: 1}")
-    assert in_process("launch", job, "--on", "local", "--probe", 0, folder=folder).returncode == 0
-    return folder
 
 
 @pytest.mark.parametrize(

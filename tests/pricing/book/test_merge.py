@@ -7,21 +7,9 @@ from hypothesis import strategies as st
 
 from pricing.book.merge import merge, ordered, remove_withdrawn
 from pricing.offer import Offer
+from tests.support.offers import L4_SPOT
 
-OLD = Offer(
-    cloud="aws",
-    region="us-east-1",
-    zone="us-east-1a",
-    instance_type="g6.xlarge",
-    gpu="L4",
-    gpus=1.0,
-    vcpus=4,
-    memory_gb=16.0,
-    spot=True,
-    usd_per_hour=Decimal("0.30"),
-    as_of=date(2026, 6, 29),
-    source="a test",
-)
+OLD = replace(L4_SPOT, zone="us-east-1a", usd_per_hour=Decimal("0.30"), as_of=date(2026, 6, 29))
 NEW = replace(OLD, usd_per_hour=Decimal("0.35"), as_of=date(2026, 11, 23))
 
 

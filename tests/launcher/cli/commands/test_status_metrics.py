@@ -8,18 +8,7 @@ from pathlib import Path
 import pytest
 
 from launcher.cli.commands import status
-from tests.support.cli_runs import in_process, records, wait, write_job
-from tests.support.runs import write_jsonl
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "in").mkdir()
-    write_jsonl(folder / "in" / "a.jsonl", records("d", [20] * 5))
-    job = write_job(folder, local="{workers: 1}")
-    assert in_process("launch", job, "--on", "local", "--probe", 0, folder=folder).returncode == 0
-    return folder
+from tests.support.cli_runs import in_process, wait
 
 
 def test_textfile_holds_the_run(finished: Path) -> None:

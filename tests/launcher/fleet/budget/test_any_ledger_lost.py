@@ -5,10 +5,8 @@ Simulated on a provider that bills by itself; ledgers, store, tracker, policy an
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -32,19 +30,6 @@ EVENTS = st.lists(
     ),
     max_size=10,
 )
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    base, numbers = tmp_path_factory.mktemp("laptops"), count()
-
-    def folders() -> Iterator[Path]:
-        while True:
-            path = base / str(next(numbers))
-            path.mkdir()
-            yield path
-
-    return folders()
 
 
 @settings(

@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from launcher.steering.situation import Limits, Steering
@@ -16,19 +14,6 @@ from tests.support.runs import NOON
 
 BUDGET = Decimal(10)  # a tenth of it is eight minutes of two machines
 STEERING = Steering(started=NOON, deadline=NOON + timedelta(hours=12), limits=Limits(machines=2))
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    base, numbers = tmp_path_factory.mktemp("steered"), count()
-
-    def folders() -> Iterator[Path]:
-        while True:
-            path = base / str(next(numbers))
-            path.mkdir()
-            yield path
-
-    return folders()
 
 
 def test_machines_of_a_steered_run_work_into_the_last_tenth_of_the_budget(tmp_path: Path) -> None:

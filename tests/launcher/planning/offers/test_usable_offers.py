@@ -1,7 +1,7 @@
 """Which offers a job may use: what cannot be launched is never chosen, and every offer left out has its reason."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -11,21 +11,11 @@ from launcher.jobs.job import Job
 from launcher.planning.offers.usable_offers import usable_offers
 from pricing.book.price_book import load
 from pricing.offer import Offer
+from tests.support.offers import L4_SPOT
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
-OFFER = Offer(
-    cloud="aws",
-    region="us-west-2",
-    zone=None,
-    instance_type="g4dn.xlarge",
-    gpu="T4",
-    gpus=1.0,
-    vcpus=4,
-    memory_gb=16.0,
-    spot=True,
-    usd_per_hour=Decimal("0.0669"),
-    as_of=date(2026, 11, 28),
-    source="a test",
+OFFER = replace(
+    L4_SPOT, region="us-west-2", instance_type="g4dn.xlarge", gpu="T4", usd_per_hour=Decimal("0.0669")
 )
 
 

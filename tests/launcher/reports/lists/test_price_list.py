@@ -16,22 +16,9 @@ from launcher.reports.lists.price_list import (
 )
 from pricing.book.price_book import COLUMNS
 from pricing.offer import Offer
+from tests.support.offers import G2_SPOT as L4
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
-L4 = Offer(
-    cloud="gcp",
-    region="us-central1",
-    zone=None,
-    instance_type="g2-standard-8",
-    gpu="L4",
-    gpus=1.0,
-    vcpus=8,
-    memory_gb=32.0,
-    spot=True,
-    usd_per_hour=Decimal("0.3400"),
-    as_of=date(2026, 11, 20),
-    source="a test",
-)
 TWO = replace(
     L4, instance_type="g2-standard-24", gpus=2.0, usd_per_hour=Decimal("0.60"), as_of=date(2026, 11, 1)
 )
