@@ -70,7 +70,9 @@ class CourseStatus:
     """Where a run with a deadline, or one that is steered, stands.
 
     `at`: when this was reckoned; a launcher reckons it at every look. `steered` is false where the fleet is that of the
-    plan. `steering`: a launcher is at work. `margin_minutes`: until machines on demand must be started.
+    plan. `steering`: a launcher is at work. `prior_places`: spot places of which the plan knew from earlier runs on the
+    same laptop how often they have machines; steering began from that. `margin_minutes`: until machines on demand must
+    be started.
     """
 
     at: datetime
@@ -85,4 +87,5 @@ class CourseStatus:
     steered: bool
     steering: bool
     since: datetime | None  # not steered since then; None: a launcher does, or the run is over
+    prior_places: int = 0
     asleep: AsleepSpan | None = None  # the last gap in which the launcher did not look; None: there was none

@@ -6,7 +6,7 @@ log-normal on each side of their medians. No draws are needed. How near this is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, exp, hypot, log, pi, sqrt
 from statistics import NormalDist
 
@@ -92,6 +92,24 @@ def dollars(level: Level, outlook: Outlook) -> Dollars | None:
     high = max(p50, min(least + DEARER * (bad - least), max(prices) * tokens))
     up = hypot(log(high / p50), spread) if p50 > 0 else 0.0
     return Dollars(p50 * exp(-spread), p50, p50 * exp(up), min(1.0, rented / mean) if mean else 0.0)
+
+
+def _with_starts(usd: Dollars | None, level: Level, outlook: Outlook) -> Dollars | None:
+    """The dollars, at least those of the fewest machines that start and then do all the tokens, where none is there yet.
+
+    Dollars a token hold the starts after losses alone: of a job that a machine does in minutes, its first start is most.
+    """
+    if usd is None or outlook.rate > 0:
+        return usd
+    needed = {source.kind.number: (source.kind, 1) for source in level.sources}
+    if level.listed is not None and (outlook.has_net or not level.sources):
+        needed[level.listed.number] = level.listed, _needed_on_demand(level.listed, level, outlook)
+    least = min(
+        outlook.tokens * machine_usd_per_token(kind)
+        + count * (kind.usd_per_hour or 0.0) * kind.cold_start / SECONDS_PER_HOUR
+        for kind, count in needed.values()
+    )
+    return replace(usd, p10=max(usd.p10, least), p50=max(usd.p50, least), p90=max(usd.p90, least))
 
 
 def _who_does_it(level: Level, outlook: Outlook) -> list[Kind]:
@@ -191,7 +209,7 @@ def forecast(
     level: Level, net: SafetyNet | None, money: Money, outlook: Outlook, seconds_left: float | None
 ) -> Forecast | None:
     """What is expected now. `seconds_left` None: no deadline."""
-    usd = dollars(level, outlook)
+    usd = _with_starts(dollars(level, outlook), level, outlook)
     if usd is None:
         return None
     p10, p50, p90 = _hours(level, outlook)
@@ -337,13 +355,18 @@ def _hours_on_demand(level: Level, outlook: Outlook) -> tuple[float, float, floa
     kind, tokens, rate = level.listed, outlook.tokens, outlook.rate
     if kind is None or rate > 0:
         return _at(tokens, rate), _at(tokens, rate), _at(tokens, rate)
-    reach = level.seconds_left - kind.cold_start_p90
-    most = max(1, min(level.most, kind.cap))
-    needed = min(most, ceil(tokens / kind.tokens_per_second_p10 / reach)) if reach > 0 else most
+    needed = _needed_on_demand(kind, level, outlook)
     start, slow = kind.cold_start / SECONDS_PER_HOUR, kind.cold_start_p90 / SECONDS_PER_HOUR
     alone = _at(tokens, needed * kind.tokens_per_second)
     high = max(start + alone, slow + _at(tokens, needed * kind.tokens_per_second_p10))
     return start + alone * exp(-P90_SIGMAS * _sigma(kind)), start + alone, high
+
+
+def _needed_on_demand(kind: Kind, level: Level, outlook: Outlook) -> int:
+    """Machines on demand of a kind that do the tokens until the deadline at the slow end, or as many as may be had."""
+    reach = level.seconds_left - kind.cold_start_p90
+    most = max(1, min(level.most, kind.cap))
+    return min(most, ceil(outlook.tokens / kind.tokens_per_second_p10 / reach)) if reach > 0 else most
 
 
 def _at(tokens: float, rate: float) -> float:

@@ -68,6 +68,7 @@ def course_status(
         steered=plan.steering is not None,
         steering=driven and plan.steering is not None,
         since=None if driven or run.state == RunState.DONE else _unattended_since(ledger, run, last),
+        prior_places=0 if plan.steering is None else len(plan.steering.priors),
         asleep=last_sleep(ledger.runs.events(run.id)),
     )
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from rich.text import Text
 
 from launcher.documents.course import AsleepSpan, CourseStatus, DecisionRow
-from launcher.format import duration, money, plain
+from launcher.format import duration, money, plain, plural, verb
 
 SECONDS_PER_MINUTE = 60
 WORDS = {  # what a decision did, before the number of machines
@@ -34,18 +34,11 @@ def course_lines(course: CourseStatus, run: str, state: str, *, launcher_known: 
         lines.append(Text(deadline_text(course, state), style="bold yellow" if late else "bold"))
     if state == "DONE":
         return lines
-    parts: list[str] = []
-    if course.usd_to_finish.p50 is not None:
-        parts.append(f"{money(course.usd_to_finish.p50)} to finish (P90 {money(course.usd_to_finish.p90)})")
-    if course.usd_per_million_tokens is not None:
-        parts.append(f"machines up to {money(course.usd_per_million_tokens)} per 1M tokens are worth it")
-    if course.margin_minutes is not None:
-        left = duration(max(0.0, course.margin_minutes) * SECONDS_PER_MINUTE)
-        parts.append(
-            f"the safety net can wait {left}" if course.margin_minutes > 0 else "the safety net runs"
-        )
-    if parts:
-        lines.append(Text("; ".join(parts)))
+    numbers = _numbers_text(course)
+    if numbers:
+        lines.append(Text(numbers))
+    if course.prior_places:
+        lines.append(Text(prior_text(course.prior_places)))
     if course.deadline is not None and course.steering and course.at >= course.deadline:
         lines.append(
             Text(f"the deadline has passed; a new one: embedfleet resume {plain(run)} --deadline 2h")
@@ -56,6 +49,21 @@ def course_lines(course: CourseStatus, run: str, state: str, *, launcher_known: 
     if launcher_known and (warning := unattended_text(course, run, state)):
         lines.append(Text(warning, style="bold yellow"))
     return lines
+
+
+def _numbers_text(course: CourseStatus) -> str:
+    """Dollars to finish, what a token may cost, and how long the safety net can wait: those that are known."""
+    parts: list[str] = []
+    if course.usd_to_finish.p50 is not None:
+        parts.append(f"{money(course.usd_to_finish.p50)} to finish (P90 {money(course.usd_to_finish.p90)})")
+    if course.usd_per_million_tokens is not None:
+        parts.append(f"machines up to {money(course.usd_per_million_tokens)} per 1M tokens are worth it")
+    if course.margin_minutes is not None:
+        left = duration(max(0.0, course.margin_minutes) * SECONDS_PER_MINUTE)
+        parts.append(
+            f"the safety net can wait {left}" if course.margin_minutes > 0 else "the safety net runs"
+        )
+    return "; ".join(parts)
 
 
 def deadline_text(course: CourseStatus, state: str) -> str:
@@ -86,6 +94,12 @@ def decision_text(decision: DecisionRow, now: datetime) -> str:
         words.append(f"in {plain(decision.place)}")
     text = f"{' '.join(word for word in words if word)}: {plain(decision.reason)}"
     return f"{text}  {_change(decision.usd_expected)}" if decision.usd_expected else text
+
+
+def prior_text(places: int) -> str:
+    """What steering knew before the run saw anything itself."""
+    known = f"how often {plural(places, 'place')} {verb(places, 'has', 'have')} spot"
+    return f"began from earlier runs on this laptop: {known}; what this run sees soon counts more"
 
 
 def unattended_text(course: CourseStatus, run: str, state: str) -> str | None:

@@ -154,3 +154,17 @@ def test_dollars_to_finish_are_those_of_machines_and_egress_decides_who_does_the
         assert sum(shares[position] for shares in dear.token_shares.values()) == pytest.approx(1.0)
     assert dear.token_shares.keys() == {WEST.number, NORTH.number, ON_DEMAND.number}
     assert usual.usd_to_finish_p50 < dear.usd_to_finish_p50 < usual.usd_to_finish_p50 * 2
+
+
+def test_dollars_of_a_small_job_without_a_machine_hold_its_start() -> None:
+    """100 s of work after a start of 300 s; a job that needs four machines on demand starts four."""
+    small, hour = 1_000.0 * 100, 3_600.0
+    alone = forecast(tokens=small, policy="on-demand")
+    assert float(alone.usd_to_finish_p50) == pytest.approx(1.00 * (100 + 300) / hour, abs=1e-4)
+    assert alone.usd_to_finish_p50 <= alone.usd_to_finish_p90
+    spot = forecast(tokens=small)
+    assert float(spot.usd_to_finish_p50) == pytest.approx(0.30 * (100 + 300) / hour, abs=1e-4)
+    four = forecast(tokens=4 * 950 * hour * 0.99, policy="on-demand", hours=1 + 420 / hour)
+    assert float(four.usd_to_finish_p50) >= 1.00 * (4 * 0.95 * 0.99 + 4 * 300 / hour) - 1e-4
+    there = forecast(machines=working(EAST, 1), tokens=small)
+    assert there.usd_to_finish_p50 < spot.usd_to_finish_p50

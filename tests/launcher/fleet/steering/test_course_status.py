@@ -72,6 +72,16 @@ def test_a_fresh_course_is_what_steering_expects(ledger: Ledger) -> None:
     assert found.deadline == NOON + timedelta(hours=6)
 
 
+def test_places_that_earlier_runs_knew_are_counted(ledger: Ledger) -> None:
+    body = sample_plan.steered()
+    prior = {"place": "aws/us-east-1", "gpu": "L4", "purchase": "spot"}
+    body["steering"]["priors"] = [prior | {"falls": 1.0, "hours_up": 4.0, "returns": 1.0, "hours_down": 2.0}]
+    run_of(ledger, body)
+    found = stands(ledger, 60)
+    assert found is not None
+    assert found.prior_places == 1
+
+
 def test_an_old_course_is_not_what_is_expected_now(ledger: Ledger) -> None:
     run_of(ledger, sample_plan.steered())
     ledger.steering.record_course("r1", course(later(600)), [decision(later(600))])

@@ -49,6 +49,13 @@ def test_a_run_in_time_says_when_it_will_be_done_and_what_was_decided() -> None:
     ]
 
 
+def test_what_steering_began_from_is_said_where_earlier_runs_knew_the_places() -> None:
+    began = "began from earlier runs on this laptop: how often {} spot; what this run sees soon counts more"
+    assert lines(prior_places=3)[2] == began.format("3 places have")
+    assert lines(prior_places=1)[2] == began.format("1 place has")
+    assert not any("earlier runs" in line for line in lines())
+
+
 def test_a_run_that_will_be_late_says_by_how_much() -> None:
     (first, *_) = lines(late_minutes=LateMinutes(35.0, None), chance_late=None)
     assert first == "late by 35 min: done 18:35, deadline 18:00"
