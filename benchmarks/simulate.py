@@ -11,6 +11,7 @@ seconds of 100 runs of 24 hours with 32 machines, and of one look at 400 machine
 
 import argparse
 import csv
+import gc
 import gzip
 import json
 import platform
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from launcher.cli.commands.simulate import GARBAGE_THRESHOLD
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.simulator.hindsight import hindsight_usd
 from launcher.simulator.market import Market, market_of
@@ -307,6 +309,8 @@ def main() -> None:
         chosen = [market for market in chosen if market.name in arguments.markets.split(",")]
     policies = arguments.policies.split(",")
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    gc.freeze()  # as the command does
+    gc.set_threshold(GARBAGE_THRESHOLD)
     started = time.process_time()
     found = run_cases(chosen, policies, [float(word) for word in arguments.ratios.split(",")], seeds)
     document = {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -68,9 +69,9 @@ def _title(document: SimulationDocument, market: SimulatedMarket) -> Text:
 
 
 def _table(outcomes: Sequence[PolicyOutcome]) -> Table:
-    table = figures_table(
-        "policy", "$ P50", "$ P90", "of hindsight", "late", "hours P50", "on demand", "starts", "over budget"
-    )
+    names = ("of\nhindsight", "late", "hours\nP50", "on\ndemand", "starts", "over\nbudget")
+    table = figures_table("policy", "$ P50", "$ P90", *names)
+    table.padding = (0, 2, 0, 0)  # nine columns: so they are whole in a terminal of 80
     for one in outcomes:
         style = "red" if one.late_share > LATE_STYLE else None
         table.add_row(
@@ -91,22 +92,21 @@ def _kinds(market: SimulatedMarket) -> list[RenderableType]:
     """Which trace stands in for which kind of machine."""
     spot = [kind for kind in market.kinds if kind.trace is not None]
     rest = [kind for kind in market.kinds if kind.trace is None]
-    lines = [Text(f"{plain(market.traces)} stands in for", style="dim")]
-    lines += [
-        Text(f"  {_kind(kind)}: {plain(kind.trace or '')}{_drawn(kind)}", style="dim")
-        for kind in spot[:SHOWN_KINDS]
-    ]
+    lines = [f"{_kind(kind)}: {plain(kind.trace or '')}{_drawn(kind)}" for kind in spot[:SHOWN_KINDS]]
     if len(spot) > SHOWN_KINDS:
-        lines.append(Text(f"  and {len(spot) - SHOWN_KINDS} more (--json lists all)", style="dim"))
+        lines.append(f"and {len(spot) - SHOWN_KINDS} more (--json lists all)")
+    if any(kind.drawn for kind in spot):
+        lines.append("drawn: that region has no trace of its own, so the seed chose one")
     if rest:
-        lines.append(Text(f"  on demand: {'; '.join(_kind(kind) for kind in rest[:3])}", style="dim"))
+        lines.append(f"on demand: {'; '.join(_kind(kind) for kind in rest[:3])}")
     if market.left_out:
-        lines.append(Text(f"  left out: {plural(market.left_out, 'dearer kind')}", style="dim"))
-    return list(lines)
+        lines.append(f"left out: {plural(market.left_out, 'dearer kind')}")
+    title = Text(f"{plain(market.traces)} stands in for", style="dim")
+    return [title, *(Padding(Text(line, style="dim"), (0, 0, 0, 2), expand=False) for line in lines)]
 
 
 def _drawn(kind: StandIn) -> str:
-    return " (drawn: no trace of that region)" if kind.drawn else ""
+    return " (drawn)" if kind.drawn else ""
 
 
 def _kind(kind: StandIn) -> str:

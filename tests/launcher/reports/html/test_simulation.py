@@ -19,7 +19,7 @@ from tests.support.sample_report import EVIL
 def found(name: str = "books") -> SimulationDocument:
     case = scenario(spot_kind("a"), list_kind())
     traces = TraceSet(name, name, (PlaceTrace(f"aws/a/{name}", np.array([8, 8, 8, 0] * 900, np.int32)),))
-    market = simulate_market(case, traces, Runs(("greedy", "static"), 2, 5, each=8))
+    market = simulate_market(case, traces, Runs(("greedy", "static", "on-demand"), 2, 5, each=8))
     return SimulationDocument(
         job=name,
         tokens=10,
@@ -35,8 +35,8 @@ def found(name: str = "books") -> SimulationDocument:
     )
 
 
-def printed(screen: RenderableType) -> str:
-    console = Console(file=StringIO(), width=200, color_system=None)
+def printed(screen: RenderableType, width: int = 200) -> str:
+    console = Console(file=StringIO(), width=width, color_system=None)
     with console.capture() as capture:
         console.print(screen)
     return capture.get()
@@ -56,6 +56,12 @@ def test_hostile_names_stay_text() -> None:
     reader = Reader(simulation_page(found(EVIL), css=""))
     assert "script" not in reader.tags
     assert reader.open == []
+
+
+def test_columns_are_whole_in_a_terminal_of_80() -> None:
+    text = printed(simulation_text(found()), 80)
+    assert "…" not in text
+    assert re.search(r"\bhindsight\b.*\bdemand\b.*\bbudget$", text, re.MULTILINE)
 
 
 def test_table_has_a_line_for_each_policy() -> None:
