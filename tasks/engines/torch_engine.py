@@ -23,7 +23,7 @@ from tasks.engines.transformer.load_transformer import load_transformer
 from tasks.engines.transformer.pooling import pool
 from tasks.models.description import ModelDescription
 from tasks.models.files import BadModel
-from tasks.models.tokenizing.tokenizer import PieceTokenizer
+from tasks.models.tokenizing.tokenizer import ModelTokenizer, PieceTokenizer
 
 CPU_BATCH_TOKENS = 2_048  # padded tokens a batch; 1,024 to 8,192 were as fast within the noise of two cores
 GPU_BATCH_TOKENS = 16_384  # fills a GPU with little padding; not tuned on a GPU yet
@@ -73,6 +73,8 @@ class TorchEncoder:
         # Code of the model's own may need a mask where transformers' classes take none for all ones.
         self.needs_mask = not type(self.model).__module__.startswith("transformers.")
         self.vocabulary = _vocabulary(model, self.model)
+        if isinstance(tokenizer, ModelTokenizer):  # of own code no file may name the table
+            tokenizer.check_vocabulary(model.model, self.vocabulary)
         states = self._probe(model)
         self.pads = self._padding_is_ignored()
         width = int(states.shape[2]) * len(self.pooling.modes)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from tasks.models.adapter_settings import adapter_findings
 from tasks.models.description import Adapter, Finding, ModelDescription, OwnCode, Pooling
 from tasks.models.files import DAMAGED, BadModel, ModelFiles
 from tasks.models.length_limit import length_limit
@@ -66,8 +67,10 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
         causal=_switch(config, "is_causal"),
         bidirectional=_switch(config, "use_bidirectional_attention"),
         quantization=_quantization(config),
+        vocabulary=_size(config, "vocab_size"),
         unsupported=(
             *modules.unsupported,
+            *adapter_findings(files.json(f"{before}adapter_config.json")),
             *_foreign_inputs(config),
             *_no_sizes("config_sentence_transformers.json", truncate_dim=truncate),
             *_no_sizes(card.name, max_seq_length=card.found.get("max_seq_length")),
@@ -177,6 +180,11 @@ def _quantization(config: Mapping[str, Any]) -> str | None:
     if not isinstance(found, dict):
         return None
     return str(cast("dict[str, Any]", found).get("quant_method", "of an unknown method"))
+
+
+def _size(config: Mapping[str, Any], key: str) -> int | None:
+    value = config.get(key)
+    return value if type(value) is int and value > 0 else None
 
 
 def _switch(config: Mapping[str, Any], key: str) -> bool | None:

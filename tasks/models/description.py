@@ -99,6 +99,7 @@ class Weights:
     others: tuple[
         str, ...
     ] = ()  # formats that no engine here reads, such as onnx, where there is nothing else
+    token_rows: int | None = None  # of the table of tokens; None: no file here names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class ModelDescription:
     causal: bool | None = None  # is_causal of config.json
     bidirectional: bool | None = None  # use_bidirectional_attention of config.json
     quantization: str | None = None  # quant_method of config.json
+    vocabulary: int | None = None  # vocab_size of config.json: rows of its table of tokens
     unsupported: tuple[Finding, ...] = ()
 
     @property

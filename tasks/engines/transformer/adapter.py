@@ -19,8 +19,6 @@ from tasks.models.description import ModelDescription
 from tasks.models.files import BadModel, ModelFileMissing, model_file
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-# Kinds that become part of the weights. Learnt prompts do not: they are tokens before the text.
-MERGED = frozenset(("LORA", "ADALORA", "IA3", "LOHA", "LOKR", "OFT", "BOFT", "VERA", "HRA", "RANDLORA"))
 
 
 def base_of(model: ModelDescription) -> str:
@@ -68,15 +66,10 @@ def merge_adapter(model: ModelDescription, transformer: Any) -> Any:
     """The transformer with the model's adapter in its weights.
 
     Raises:
-        BadModel: peft is not installed, the adapter is of a kind that cannot be merged, or it does not fit the base.
+        BadModel: peft is not installed, or the adapter does not fit the base.
     """
     adapter = model.adapter
     assert adapter is not None
-    if adapter.kind not in MERGED:
-        raise BadModel(
-            f"{model.model} is an adapter of the kind {adapter.kind}, which cannot be merged into its base",
-            hint=f"adapters of these kinds work: {', '.join(sorted(MERGED))}",
-        )
     if importlib.util.find_spec("peft") is None:
         raise BadModel(
             f"{model.model} is an adapter on {adapter.base}, and peft is not installed here",

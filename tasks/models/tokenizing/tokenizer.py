@@ -18,6 +18,7 @@ from tasks.models.description import ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel, ModelFiles
 from tasks.models.text_settings import read_card, tokenizer_settings
 from tasks.models.tokenizing.slow_tokenizer import converted
+from tasks.models.tokenizing.vocabulary import check_vocabulary, token_rows
 from tasks.models.tokenizing.word_cache import word_cache
 
 UNKNOWN_CHARACTERS = "\U000f0000 \ufdd0 a\ue000b"  # that Unicode gives no meaning
@@ -82,6 +83,17 @@ class ModelTokenizer:
         self._words = word_cache(self.tokenizer)
         self.prefix_ids, suffix = self._edges(described.model)
         self.suffix_ids = suffix or self._end()
+        rows = token_rows(described)
+        if rows is not None:
+            self.check_vocabulary(described.model, rows)
+
+    def check_vocabulary(self, model: str, rows: int) -> None:
+        """Refuse a model with so many rows in its table of tokens if a text can have a token beyond them.
+
+        Raises:
+            BadModel: there is one.
+        """
+        check_vocabulary(model, self.tokenizer, [*self.prefix_ids, *self.suffix_ids], rows)
 
     def _check_reads_all(self, model: str) -> None:
         """Check that characters which no vocabulary has are read, too: a text with them would end a run.

@@ -884,6 +884,22 @@ def adapter_prompts(folder: Path) -> None:
     edit_json(folder / "adapter_config.json", peft_type="PROMPT_TUNING", num_virtual_tokens=4)
 
 
+@layout("DoRA adapter: transformers leaves out its magnitudes")
+def adapter_dora(folder: Path) -> None:
+    adapter(folder)
+    edit_json(folder / "adapter_config.json", use_dora=True)
+    weights = load_file(folder / "adapter_model.safetensors")
+    for name in [name for name in weights if name.endswith(".lora_B.weight")]:
+        weights[name.replace("lora_B.weight", "lora_magnitude_vector")] = torch.full((64,), 3.0)
+    save_file(weights, folder / "adapter_model.safetensors")
+
+
+@layout("adapter whose start was drawn by lot from the base (`pissa_niter_16`)")
+def adapter_by_lot(folder: Path) -> None:
+    adapter(folder)
+    edit_json(folder / "adapter_config.json", init_lora_weights="pissa_niter_16")
+
+
 # --- texts
 
 
