@@ -11,7 +11,7 @@ import importlib
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn, cast
 
@@ -180,12 +180,21 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     return arguments
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status. `words` are the arguments (default: `sys.argv`)."""
+def command_of(command: str) -> Handler:
+    """Import the module of a command and return the function that carries it out."""
+    module, _, function = COMMANDS[command].partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def main(words: Sequence[str] | None = None, *, handler_of: Callable[[str], Handler] = command_of) -> int:
+    """Run one command and return its exit status.
+
+    `words`: the arguments (default: `sys.argv`). `handler_of`: the function that carries out a command of this name.
+    """
     prepare_streams()
     words = sys.argv[1:] if words is None else words
     try:
-        status = _run(words)
+        status = _run(words, handler_of)
     except SystemExit as end:  # of argparse: --help or --version
         flush_streams()
         raise end from None
@@ -197,11 +206,11 @@ def main(words: Sequence[str] | None = None) -> int:
     return status or problem.code
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], handler_of: Callable[[str], Handler]) -> int:
     as_json = _wants_json(words)
     try:
         arguments = parse(words)
-        return command_of(arguments.command)(arguments)
+        return handler_of(arguments.command)(arguments)
     except NothingNew as done:
         return _failed(done, f"{plain(done)}\n{plain(done.hint)}", as_json=as_json)
     except Problem as problem:
@@ -254,9 +263,3 @@ def _print_last(text: str) -> None:
     """Print the last words of a command to stderr, which may be closed."""
     with contextlib.suppress(OSError):
         print(wrapped_for(sys.stderr, text), file=sys.stderr)  # noqa: T201 - this is the edge
-
-
-def command_of(command: str) -> Handler:
-    """Import the module of a command and return the function that carries it out."""
-    module, _, function = COMMANDS[command].partition(":")
-    return getattr(importlib.import_module(module), function)

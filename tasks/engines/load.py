@@ -21,7 +21,18 @@ LoadStage = Literal["load", "warm_up"]
 WARM_UP_TOKENS = 256  # of the longest piece that is embedded before the first text
 
 
-def resolve_engine(engine: str, model: str | ModelDescription, *, remote_code: bool = False) -> str:
+def installed(engine: str) -> bool:
+    """Whether this environment has the engine's library."""
+    return importlib.util.find_spec(engine) is not None
+
+
+def resolve_engine(
+    engine: str,
+    model: str | ModelDescription,
+    *,
+    remote_code: bool = False,
+    installed: Callable[[str], bool] = installed,
+) -> str:
     """Resolve `auto`: hash for the hash model, vllm when it is installed and computes the model, else torch."""
     if engine != "auto":
         return engine
@@ -31,11 +42,6 @@ def resolve_engine(engine: str, model: str | ModelDescription, *, remote_code: b
         return "torch"
     described = describe(model) if isinstance(model, str) else model
     return "torch" if check_supported(described, "vllm", remote_code=remote_code) else "vllm"
-
-
-def installed(engine: str) -> bool:
-    """Whether this environment has the engine's library."""
-    return importlib.util.find_spec(engine) is not None
 
 
 def missing_library(engine: str) -> str | None:

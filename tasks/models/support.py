@@ -5,6 +5,7 @@ refuses when it loads them.
 """
 
 import re
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
@@ -25,8 +26,20 @@ EQUAL_TO_OWN_TOKENIZERS = ("tokenization_qwen.Qwen2Tokenizer", "tokenization_qwe
 IS_CAUSAL_SINCE = (5, 2)  # version of transformers that obeys `is_causal: false`
 
 
+def transformers_version() -> str | None:
+    """The version of transformers that is installed here; None where it is not."""
+    try:
+        return version("transformers")
+    except PackageNotFoundError:
+        return None
+
+
 def check_supported(
-    description: ModelDescription, engine: str, *, remote_code: bool = False
+    description: ModelDescription,
+    engine: str,
+    *,
+    remote_code: bool = False,
+    transformers_version: Callable[[], str | None] = transformers_version,
 ) -> list[Finding]:
     """Everything that keeps `engine` from computing the model exactly; [] when nothing does.
 
@@ -37,7 +50,7 @@ def check_supported(
         *_type(description, remote_code=remote_code),
         *_own_code(description, remote_code=remote_code),
         *_weights(description),
-        *_attention(description),
+        *_attention(description, transformers_version),
     ]
     if engine == "vllm":
         return [*found, *vllm_findings(description)]
@@ -106,13 +119,12 @@ def _weights(model: ModelDescription) -> list[Finding]:
     return out
 
 
-def _attention(model: ModelDescription) -> list[Finding]:
+def _attention(model: ModelDescription, transformers_version: Callable[[], str | None]) -> list[Finding]:
     """`is_causal: false` is obeyed by newer versions of transformers alone: known where it is installed."""
     if model.causal is not False:
         return []
-    try:
-        installed = version("transformers")
-    except PackageNotFoundError:
+    installed = transformers_version()
+    if installed is None:
         return []
     numbers = tuple(int(n) for n in re.findall(r"\d+", installed)[:2])
     if numbers >= IS_CAUSAL_SINCE:

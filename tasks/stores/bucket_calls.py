@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from tasks.stores.base import ObjectChanged, Span, StoreError
 from tasks.stores.range_reader import RangeResponse, open_stream, opening_range
-from tasks.stores.retry import CALL_SECONDS, StoreConnection, TransientError, within
+from tasks.stores.retry import CALL_SECONDS, LEAST_BYTES_PER_SECOND, StoreConnection, TransientError, within
 
 Result = TypeVar("Result")
 
@@ -53,6 +53,7 @@ class BucketCalls:
     root: str
     connection: StoreConnection
     errors: SdkErrors
+    call_seconds: float = CALL_SECONDS  # of one whole call, at most; an upload has more
 
     def url(self, key: str) -> str:
         return f"{self.root}{key}"
@@ -63,14 +64,14 @@ class BucketCalls:
         key: str,
         call: Callable[[], Result],
         expected: Container[int] = (),
-        seconds: float = CALL_SECONDS,
+        upload_bytes: int = 0,
     ) -> Result:
         """Call until the store answers. Raises what `once` raises, but no TransientError.
 
         Raises:
             StoreUnreachable: it did not answer for too long.
         """
-        return self.connection.retry(partial(self.once, doing, key, call, expected, seconds))
+        return self.connection.retry(partial(self.once, doing, key, call, expected, upload_bytes))
 
     def once(
         self,
@@ -78,17 +79,18 @@ class BucketCalls:
         key: str,
         call: Callable[[], Result],
         expected: Container[int] = (),
-        seconds: float = CALL_SECONDS,
+        upload_bytes: int = 0,
     ) -> Result:
         """Call once and translate the SDK's errors.
 
         Raises:
             Exception: the SDK's own, for one of the `expected` statuses, about the object.
-            TransientError: it is worth a retry, or took longer than so many seconds.
+            TransientError: it is worth a retry, or took longer than `call_seconds`
+                and the time that `upload_bytes` may take.
             StoreError: any other error.
         """
         try:
-            return within(seconds, call)
+            return within(self.call_seconds + upload_bytes / LEAST_BYTES_PER_SECOND, call)
         except self.errors.types as error:
             status = self.errors.status(error)
             if status is not None and status in expected:

@@ -44,11 +44,11 @@ from tasks.stores.gcs_errors import ERRORS, bad_bucket_name, no_bucket, status_o
 from tasks.stores.range_reader import RangeResponse, parse_response
 from tasks.stores.retry import (
     CONNECT_TIMEOUT,
+    DEFAULT_TIMEOUTS,
     PATIENCE,
-    READ_TIMEOUT,
     StoreConnection,
+    Timeouts,
     TransientError,
-    upload_seconds,
 )
 
 CHUNK_BYTES = 16 * 2**20  # bytes of one chunk of a large upload
@@ -69,13 +69,20 @@ SDK_ERRORS = SdkErrors(ERRORS, _status_of_object, translate)
 class GcsStore:
     """The objects of `bucket` under `prefix`. Construction sends no request. Thread-safe."""
 
-    def __init__(self, bucket: str, prefix: str = "", patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        patience: float = PATIENCE,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    ) -> None:
         if not NAME.fullmatch(bucket):
             raise bad_bucket_name(f"gs://{bucket}")
         self.bucket = bucket
         self.root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._connection = StoreConnection(f"gs://{bucket}", patience)
-        self._calls = BucketCalls(f"gs://{bucket}/{self.root}", self._connection, SDK_ERRORS)
+        self._calls = BucketCalls(f"gs://{bucket}/{self.root}", self._connection, SDK_ERRORS, timeouts.call)
+        self._timeout = (CONNECT_TIMEOUT, timeouts.read)  # seconds to connect, and between two bytes
         self._lock = threading.Lock()
         self._made: Any = None
         self._last = (
@@ -86,7 +93,7 @@ class GcsStore:
         check_key(key)
         try:
             write = partial(self._write, key, body, None, if_generation_match=0)
-            self._calls.once("create", key, write, (409, 412), upload_seconds(size_of(body)))
+            self._calls.once("create", key, write, (409, 412), size_of(body))
         except TransientError as error:
             raise OutcomeUnknown(str(error)) from error
         except GoogleAPICallError as error:
@@ -103,7 +110,7 @@ class GcsStore:
             else DEFAULT_RETRY.with_timeout(min(CHUNK_PATIENCE, self._connection.patience))
         )
         write = partial(self._write, key, body, again)
-        self._calls.retry("write", key, write, seconds=upload_seconds(size_of(body)))
+        self._calls.retry("write", key, write, upload_bytes=size_of(body))
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read_key(key)
@@ -135,7 +142,7 @@ class GcsStore:
             self._calls.retry(
                 "remove",
                 key,
-                lambda: self._blob(key).delete(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None),
+                lambda: self._blob(key).delete(timeout=self._timeout, retry=None),
                 (404,),
             )
 
@@ -159,7 +166,7 @@ class GcsStore:
         )
         fields: dict[str, Any] = {
             "content_type": TYPE,
-            "timeout": (CONNECT_TIMEOUT, READ_TIMEOUT),
+            "timeout": self._timeout,
             "retry": retry,
             **condition,
         }
@@ -174,7 +181,7 @@ class GcsStore:
             start=first,
             end=last,
             raw_download=True,  # do not decompress: sizes and ranges are those of the stored bytes
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            timeout=self._timeout,
             retry=None,
             **condition,
         )
@@ -185,7 +192,7 @@ class GcsStore:
         """The response for a range that begins behind the end of the object."""
         condition = {"if_generation_match": int(version)} if version is not None else {}
         blob = self._blob(key)
-        ask = partial(blob.reload, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None, **condition)
+        ask = partial(blob.reload, timeout=self._timeout, retry=None, **condition)
         try:
             self._calls.retry("read", key, ask, (404, 412))
         except GoogleAPICallError as error:
@@ -195,9 +202,7 @@ class GcsStore:
         return RangeResponse(b"", 0, int(blob.size), str(blob.generation))
 
     def _listing(self, **fields: Any) -> Any:
-        return self._client().list_blobs(
-            self.bucket, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), retry=None, **fields
-        )
+        return self._client().list_blobs(self.bucket, timeout=self._timeout, retry=None, **fields)
 
     def _entry(self, blob: Any) -> Entry:
         # In whole seconds, as the Date header is: so no object has a negative age.

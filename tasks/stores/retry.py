@@ -7,6 +7,7 @@ retried here, so never a create-only write.
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
@@ -30,6 +31,22 @@ LEAST_BYTES_PER_SECOND = 32 * 2**10  # of an upload, which may take longer by it
 CLOCK_FRESH_SECONDS = 3.0  # seconds for which our own clock may extrapolate the time of an answer
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one call of a store may take, in seconds.
+
+    Attributes:
+        read: between two bytes.
+        call: one whole call; an upload has more, by its size.
+    """
+
+    read: float = READ_TIMEOUT
+    call: float = CALL_SECONDS
+
+
+DEFAULT_TIMEOUTS = Timeouts()
 
 
 class TransientError(Exception):
@@ -61,11 +78,6 @@ def within(seconds: float, call: Callable[[], Result]) -> Result:
     if not results:
         raise TransientError(f"no whole answer within {seconds:g} s")
     return results[0]
-
-
-def upload_seconds(size: int) -> float:
-    """How long an upload of so many bytes may take."""
-    return CALL_SECONDS + size / LEAST_BYTES_PER_SECOND
 
 
 class StoreConnection:

@@ -38,11 +38,11 @@ from tasks.stores.bucket_calls import BucketCalls, SdkErrors
 from tasks.stores.range_reader import RangeResponse, parse_response
 from tasks.stores.retry import (
     CONNECT_TIMEOUT,
+    DEFAULT_TIMEOUTS,
     PATIENCE,
-    READ_TIMEOUT,
     StoreConnection,
+    Timeouts,
     TransientError,
-    upload_seconds,
 )
 from tasks.stores.s3_errors import NETWORK_ERRORS, code_of, status_of, translate
 
@@ -63,11 +63,18 @@ SDK_ERRORS = SdkErrors(
 class S3Store:
     """The objects of `bucket` under `prefix`. Construction sends no request. Thread-safe."""
 
-    def __init__(self, bucket: str, prefix: str = "", patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        patience: float = PATIENCE,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    ) -> None:
         self.bucket = bucket
         self.root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._connection = StoreConnection(f"s3://{bucket}", patience)
-        self._calls = BucketCalls(f"s3://{bucket}/{self.root}", self._connection, SDK_ERRORS)
+        self._calls = BucketCalls(f"s3://{bucket}/{self.root}", self._connection, SDK_ERRORS, timeouts.call)
+        self._read_timeout = timeouts.read
         self._lock = threading.Lock()
         self._clients: dict[int, Any] = {}
 
@@ -79,8 +86,8 @@ class S3Store:
                 self._calls.once("create", key, partial(put, body), expected=(409, 412))
             else:  # in one request: not every store honours the condition at the end of a multipart upload
                 with body.open("rb") as stream:
-                    seconds = upload_seconds(body.stat().st_size)
-                    self._calls.once("create", key, partial(put, stream), (409, 412), seconds)
+                    size = body.stat().st_size
+                    self._calls.once("create", key, partial(put, stream), (409, 412), size)
         except TransientError as error:
             raise OutcomeUnknown(str(error)) from error
         except ClientError as error:
@@ -94,8 +101,8 @@ class S3Store:
         if isinstance(body, bytes):
             self._calls.retry("write", key, partial(self._put, key, body))
         else:
-            seconds = upload_seconds(body.stat().st_size)
-            self._calls.retry("write", key, partial(self._upload, key, body), seconds=seconds)
+            size = body.stat().st_size
+            self._calls.retry("write", key, partial(self._upload, key, body), upload_bytes=size)
 
     def get(self, key: str, version: str | None = None, span: Span | None = None) -> BinaryIO | None:
         check_read_key(key)
@@ -188,7 +195,7 @@ class S3Store:
         with self._lock:
             if tries not in self._clients:
                 try:
-                    self._clients[tries] = client = _client(tries)
+                    self._clients[tries] = client = _client(tries, self._read_timeout)
                 except ValueError:  # its message quotes the endpoint, which may hold a password
                     raise StoreError(
                         f"cannot open s3://{self.bucket}: its endpoint is not a URL",
@@ -207,7 +214,7 @@ def _descriptions() -> Any:
     return botocore.loaders.create_loader()
 
 
-def _client(tries: int) -> Any:
+def _client(tries: int, read_timeout: float) -> Any:
     # At DEBUG it logs session tokens.
     logging.getLogger("botocore").setLevel(logging.INFO)
     core = botocore.session.Session()
@@ -215,7 +222,7 @@ def _client(tries: int) -> Any:
     session = boto3.session.Session(botocore_session=core)
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        read_timeout=read_timeout,
         tcp_keepalive=True,
         max_pool_connections=32,
         retries={"total_max_attempts": tries, "mode": "standard"},

@@ -37,6 +37,7 @@ class HeartbeatsOfMachine:
     store: Store
     run: str
     machine: str
+    cache_seconds: float = CACHE_SECONDS
     _known: dict[str, Heartbeat] = field(default_factory=dict[str, Heartbeat])
     _looked: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -45,7 +46,7 @@ class HeartbeatsOfMachine:
         """The heartbeats, by the name of their worker."""
         with self._lock:
             now = time.monotonic()
-            if self._looked is None or now - self._looked >= CACHE_SECONDS:
+            if self._looked is None or now - self._looked >= self.cache_seconds:
                 self._looked = now
                 with suppress(Problem, OutcomeUnknown, OSError):  # the store is asked again at a later scrape
                     self._look()

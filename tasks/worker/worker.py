@@ -76,6 +76,7 @@ class Worker:
         scratch: local folder for files on their way to the store.
         first_rate: tokens per second of the engine's check; None: unknown.
         start: times the stages of its start.
+        corpus: where it reads the input; None: the store that the manifest names.
     """
 
     store: Store
@@ -88,6 +89,7 @@ class Worker:
     signals: Signals
     first_rate: float | None = None
     start: StartTimer = field(default_factory=StartTimer)
+    corpus: Store | None = None
     watchdog: Watchdog = field(init=False)
     context: WorkerContext = field(init=False)
     claims: ShardClaims = field(init=False)
@@ -102,7 +104,7 @@ class Worker:
         self.watchdog = Watchdog(self._on_hang, lambda: progress.rate or progress.first_rate)
         self.context = WorkerContext(
             header=self.header,
-            corpus=open_store(self.header.corpus),
+            corpus=open_store(self.header.corpus) if self.corpus is None else self.corpus,
             encoder=WatchedEncoder(self.encoder, self.watchdog),
             leases=leases,
             committer=Committer(self.store, self.header.run, self.name, self.start),

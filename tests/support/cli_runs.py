@@ -14,7 +14,8 @@ from typing import Any
 
 import psutil
 
-from launcher.cli.main import main
+from launcher.cli.main import command_of, main
+from launcher.cli.options.commands import Handler
 from launcher.documents.status import to_json
 from launcher.fleet.status import status_of
 from launcher.jobs.parse import read_job
@@ -50,7 +51,9 @@ def embedfleet(*words: object, folder: Path, **env: str) -> subprocess.Completed
     )
 
 
-def in_process(*words: object, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+def in_process(
+    *words: object, folder: Path, handler_of: Callable[[str], Handler] = command_of, **env: str
+) -> subprocess.CompletedProcess[str]:
     """A command in this process, as if it was run in `folder`: what most tests need, without a second of start-up."""
     out, err = io.StringIO(), io.StringIO()
     before, mine = dict(os.environ), environment(**env)
@@ -58,7 +61,7 @@ def in_process(*words: object, folder: Path, **env: str) -> subprocess.Completed
         os.environ.clear()
         os.environ.update(mine)
         try:
-            status = main([str(word) for word in words])
+            status = main([str(word) for word in words], handler_of=handler_of)
         except SystemExit as end:  # of argparse
             status = end.code if isinstance(end.code, int) else 0
         finally:

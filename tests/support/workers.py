@@ -13,8 +13,10 @@ from tasks.worker.worker import Worker
 from tests.support.runs import NOON
 
 
-def make_worker(store: Store, header: Header, scratch: Path, encoder: Encoder | None = None) -> Worker:
-    """The worker `ann` of this run, which begins at its first shard."""
+def make_worker(
+    store: Store, header: Header, scratch: Path, encoder: Encoder | None = None, corpus: Store | None = None
+) -> Worker:
+    """The worker `ann` of this run, which begins at its first shard and reads the run's corpus, or `corpus`."""
     scratch.mkdir(exist_ok=True)
     pulse = Heartbeat(run=header.run, worker="ann", host="here", pid=1, started=NOON)
     return Worker(
@@ -26,4 +28,5 @@ def make_worker(store: Store, header: Header, scratch: Path, encoder: Encoder | 
         heartbeat=HeartbeatWriter(store, pulse, 1_000),
         scratch=scratch,
         signals=Signals(),
+        corpus=corpus,
     )

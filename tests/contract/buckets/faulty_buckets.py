@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tasks.stores.base import Store
 from tasks.stores.gcs import GcsStore
+from tasks.stores.retry import DEFAULT_TIMEOUTS, Timeouts
 from tasks.stores.s3 import S3Store
 
 SHORT = 0.7  # seconds of patience, for tests in which it runs out
@@ -21,8 +22,11 @@ def at_once(_seconds: float) -> None:
     """Do not wait."""
 
 
-def opened(kind: str, patience: float = LONG, bucket: str = "bucket") -> Store:
-    return S3Store(bucket, "out", patience) if kind == "s3" else GcsStore(bucket, "out", patience)
+def opened(
+    kind: str, patience: float = LONG, bucket: str = "bucket", timeouts: Timeouts = DEFAULT_TIMEOUTS
+) -> Store:
+    of_kind = S3Store if kind == "s3" else GcsStore
+    return of_kind(bucket, "out", patience, timeouts)
 
 
 def url(kind: str, key: str = "", bucket: str = "bucket") -> str:

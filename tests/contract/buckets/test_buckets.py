@@ -2,15 +2,11 @@
 
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from tasks.stores import bucket_calls, retry
-from tasks.stores import gcs as gcs_module
-from tasks.stores import s3 as s3_module
 from tasks.stores.base import (
     OutcomeUnknown,
     PermissionDenied,
@@ -23,6 +19,7 @@ from tasks.stores.base import (
     read,
 )
 from tasks.stores.range_reader import BLOCK_BYTES
+from tasks.stores.retry import Timeouts
 from tests.contract.buckets.faulty_buckets import CALLS, SHORT, at_once, opened, url
 from tests.support.buckets import found_by
 from tests.support.objectserver import Fault, Running
@@ -30,35 +27,26 @@ from tests.support.objectserver import Fault, Running
 # --- a store that answers no more
 
 
-def within_half_a_second(_seconds: float, call: Callable[[], object]) -> object:
-    return retry.within(0.5, call)
-
-
-def test_server_that_never_answers_is_given_up(
-    kind: str, server: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3_module if kind == "s3" else gcs_module, "READ_TIMEOUT", 0.3)
+def test_server_that_never_answers_is_given_up(kind: str, server: Running) -> None:
     server.admin.faults(Fault(seconds=3.0))
     for call in ("get", "put", "list", "now"):
         began = monotonic()
         with pytest.raises(StoreUnreachable, match="has not answered for"):
-            CALLS[call](opened(kind, SHORT))
+            CALLS[call](opened(kind, SHORT, timeouts=Timeouts(read=0.3)))
         assert monotonic() - began < 10
 
 
-def test_server_that_sends_a_byte_now_and_then_is_given_up(
-    kind: str, server: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bucket_calls, "within", within_half_a_second)
+def test_server_that_sends_a_byte_now_and_then_is_given_up(kind: str, server: Running) -> None:
+    half_a_second = Timeouts(call=0.5)
     opened(kind).put("k", b"1")
     server.admin.faults(Fault(drip=0.05))  # much faster than the timeout between two bytes
     for call in ("get", "list"):
         began = monotonic()
         with pytest.raises(StoreUnreachable, match="no whole answer within"):
-            CALLS[call](opened(kind, SHORT))
+            CALLS[call](opened(kind, SHORT, timeouts=half_a_second))
         assert monotonic() - began < 10
     with pytest.raises(OutcomeUnknown, match="no whole answer within"):
-        opened(kind, SHORT).create("new", b"1")
+        opened(kind, SHORT, timeouts=half_a_second).create("new", b"1")
 
 
 def test_listing_that_never_ends_is_refused(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:

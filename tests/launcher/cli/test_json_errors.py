@@ -1,23 +1,23 @@
 """Errors of commands with --json: one JSON object on stdout, and the same exit status as without."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from launcher.cli import main as command_line
-from launcher.cli.main import main
+from launcher.cli.main import command_of, main
 from launcher.cli.options.commands import Handler
 from scripts.schemas import ERROR
 from tests.support.cli_runs import in_process, records, write_job
 from tests.support.runs import write_jsonl
 
 
-def error(*words: object, folder: Path) -> dict[str, Any]:
+def error(*words: object, folder: Path, handler_of: Callable[[str], Handler] = command_of) -> dict[str, Any]:
     """The error that a command prints, checked against the schema, its exit status and its text on stderr."""
-    done = in_process(*words, folder=folder)
+    done = in_process(*words, folder=folder, handler_of=handler_of)
     body = json.loads(done.stdout)
     jsonschema.validate(body, ERROR)
     assert done.returncode == body["code"]
@@ -60,23 +60,20 @@ def test_limits_that_cannot_be_met(tmp_path: Path) -> None:
     assert error(*words, folder=tmp_path)["code"] == 3
 
 
-def test_an_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_name: str) -> Handler:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command_line, "command_of", interrupted)
-    assert error("status", "--json", folder=tmp_path)["code"] == 130
+def interrupted(_command: str) -> Handler:
+    raise KeyboardInterrupt
 
 
-def test_a_bug_keeps_its_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_interrupt(tmp_path: Path) -> None:
+    assert error("status", "--json", folder=tmp_path, handler_of=interrupted)["code"] == 130
+
+
+def test_a_bug_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def broken(_name: str) -> Handler:
         raise KeyError("lots")
 
-    monkeypatch.setattr(command_line, "command_of", broken)
     with pytest.raises(KeyError):
-        main(["status", "--json"])
+        main(["status", "--json"], handler_of=broken)
     body = json.loads(capsys.readouterr().out)
     assert (body["code"], body["error"]) == (1, "a bug: KeyError: 'lots'")
 
@@ -93,11 +90,7 @@ def test_without_json_stdout_stays_empty(tmp_path: Path) -> None:
     ],
 )
 def test_hint_after_an_interrupt_is_that_of_the_command(
-    command: str, hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_name: str) -> Handler:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command_line, "command_of", interrupted)
-    assert command_line.main([command, "job.yaml"]) == 130
+    assert main([command, "job.yaml"], handler_of=interrupted) == 130
     assert capsys.readouterr().err == f"Error: interrupted\nTry: {hint}\n"

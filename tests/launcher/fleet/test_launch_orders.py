@@ -68,8 +68,25 @@ def backend(tmp_path: Path) -> Iterator[Recorder]:
         yield Recorder(tmp_path, ledger)
 
 
+class StopsAtRefusal(Recorder):
+    """Refuses `b` and `c`, and carries out no request behind the first that it refuses."""
+
+    def start(self, requests: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
+        handles = dict[str, str | Exception]()
+        for one in requests:
+            refused = one.name in "bc"
+            handles[one.name] = RequestRefused("no", hint="ask elsewhere") if refused else f"7:{one.name}"
+            if refused:
+                break
+        return handles
+
+
 @pytest.fixture
 def orders(backend: Recorder, tmp_path: Path) -> LaunchOrders:
+    return orders_of(backend, tmp_path)
+
+
+def orders_of(backend: Recorder, tmp_path: Path) -> LaunchOrders:
     observer = StoreObserver(MemoryStore(), backend.ledger, header_of(tmp_path, 80))
     context = RunContext(ledger=backend.ledger, observer=observer, backend=backend, groups=GROUPS)
     return LaunchOrders(context)
@@ -134,20 +151,10 @@ def test_each_order_is_sent_once_and_recorded_as_stopping(orders: LaunchOrders, 
 
 
 def test_steered_machines_after_one_that_is_refused_are_requested_too(
-    orders: LaunchOrders, backend: Recorder, monkeypatch: pytest.MonkeyPatch
+    backend: Recorder, tmp_path: Path
 ) -> None:
     """A backend gives up at the first request that fails: those behind it would be intended for ever."""
-
-    def start(requests: Sequence[LaunchRequest]) -> dict[str, str | Exception]:
-        handles = dict[str, str | Exception]()
-        for one in requests:
-            refused = one.name in "bc"
-            handles[one.name] = RequestRefused("no", hint="ask elsewhere") if refused else f"7:{one.name}"
-            if refused:
-                break
-        return handles
-
-    monkeypatch.setattr(backend, "start", start)
+    orders = orders_of(StopsAtRefusal(tmp_path, backend.ledger), tmp_path)
     orders.steered = True
     orders.carry_out([Start(n, name, 0, (EAST,)) for n, name in enumerate("abcd")])
     states = {name: machine.state for name, machine in machines(backend).items()}

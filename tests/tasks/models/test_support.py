@@ -1,7 +1,6 @@
 """Which engine computes a model is known of its description; what none computes comes with what to do."""
 
 from dataclasses import replace
-from importlib import metadata
 
 import pytest
 
@@ -105,28 +104,21 @@ def test_own_code_that_is_trusted_is_torchs() -> None:
     ],
 )
 def test_own_code_is_passed_over_only_where_it_was_proven_equal(
-    monkeypatch: pytest.MonkeyPatch, model_type: str, code: str, causal: bool | None, equal: bool
+    model_type: str, code: str, causal: bool | None, equal: bool
 ) -> None:
-    monkeypatch.setattr("tasks.models.support.version", {"transformers": "5.24.0"}.get)
     described = replace(PLAIN, model_type=model_type, own_code=OwnCode(code), causal=causal)
-    assert (check_supported(described, "torch") == []) is equal
+    found = check_supported(described, "torch", transformers_version=lambda: "5.24.0")
+    assert (found == []) is equal
 
 
 @pytest.mark.parametrize(
     ("installed", "obeyed"), [("4.57.6", False), ("5.1.0", False), ("5.2.0", True), ("6.0", True)]
 )
-def test_is_causal_false_needs_a_version_that_obeys_it(
-    monkeypatch: pytest.MonkeyPatch, installed: str, obeyed: bool
-) -> None:
-    monkeypatch.setattr("tasks.models.support.version", {"transformers": installed}.get)
-    assert (check_supported(replace(PLAIN, causal=False), "torch") == []) is obeyed
+def test_is_causal_false_needs_a_version_that_obeys_it(installed: str, obeyed: bool) -> None:
+    found = check_supported(replace(PLAIN, causal=False), "torch", transformers_version=lambda: installed)
+    assert (found == []) is obeyed
 
 
-def test_where_transformers_is_not_installed_its_version_is_the_workers_affair(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def absent(name: str) -> str:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr("tasks.models.support.version", absent)
-    assert check_supported(replace(PLAIN, causal=False), "torch") == []
+def test_where_transformers_is_not_installed_its_version_is_the_workers_affair() -> None:
+    found = check_supported(replace(PLAIN, causal=False), "torch", transformers_version=lambda: None)
+    assert found == []

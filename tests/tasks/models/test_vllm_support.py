@@ -1,6 +1,7 @@
 """Which models go to vLLM: those that it computes as the torch engine does."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -49,17 +50,15 @@ def test_a_plain_model_goes_to_vllm() -> None:
 
 
 @pytest.mark.parametrize(("change", "named"), OTHERS, ids=[named for _, named in OTHERS])
-def test_what_vllm_computes_otherwise_is_named_and_goes_to_torch(
-    change: dict[str, Any], named: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_vllm_computes_otherwise_is_named_and_goes_to_torch(change: dict[str, Any], named: str) -> None:
     model = replace(BERT, **change)
     found = vllm_findings(model)
     assert [named in one.what for one in found] == [True]
     assert "engine: torch" in found[0].hint
-    monkeypatch.setattr(load, "installed", "vllm".__eq__)
-    assert load.resolve_engine("auto", BERT) == "vllm"
-    assert load.resolve_engine("auto", model) == "torch"
-    assert load.resolve_engine("vllm", model) == "vllm"  # named, so refused when it is loaded
+    resolve = partial(load.resolve_engine, installed="vllm".__eq__)
+    assert resolve("auto", BERT) == "vllm"
+    assert resolve("auto", model) == "torch"
+    assert resolve("vllm", model) == "vllm"  # named, so refused when it is loaded
 
 
 def test_code_of_its_own_that_equals_the_native_class_goes_to_vllm() -> None:

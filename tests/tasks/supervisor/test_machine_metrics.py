@@ -3,14 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from tasks.metrics.exposition import render
 from tasks.protocol import heartbeat
 from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeat_key
+from tasks.stores.base import Entry
 from tasks.stores.memory import MemoryStore
-from tasks.supervisor import machine_metrics as under_test
 from tasks.supervisor.machine_metrics import HeartbeatsOfMachine, machine_metrics
 from tasks.supervisor.restart_policy import SlotEnd
 from tasks.supervisor.supervisor import WorkerSlot
@@ -30,10 +28,9 @@ def values(slots: list[WorkerSlot], heartbeats: list[Heartbeat]) -> dict[str, st
     return dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
 
 
-def test_killed_worker_stays_in_the_counters_and_leaves_the_gauges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_test, "CACHE_SECONDS", 0)
+def test_killed_worker_stays_in_the_counters_and_leaves_the_gauges() -> None:
     store = MemoryStore()
-    reader = HeartbeatsOfMachine(store, "r", "m")
+    reader = HeartbeatsOfMachine(store, "r", "m", cache_seconds=0)
     slot = WorkerSlot(0, None, 1)
     beat(store, "m-0", "working", 100, recent=50.0, machine={"rss_bytes": 7, "gpu_percent": 80, "gpu": "L4"})
     beat(store, "m-2-0", "working", 1_000)  # of another machine
@@ -50,19 +47,26 @@ def test_killed_worker_stays_in_the_counters_and_leaves_the_gauges(monkeypatch: 
     assert not any('m-0"' in name for name in second)
 
 
-def test_store_that_fails_and_damage_leave_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_test, "CACHE_SECONDS", 0)
-    store = MemoryStore()
-    reader = HeartbeatsOfMachine(store, "r", "m")
+class FailingStore(MemoryStore):
+    """Its listings fail once `fails` is set."""
+
+    fails = False
+
+    def list(self, prefix: str, after: str = "") -> list[Entry]:
+        if self.fails:
+            raise OSError
+        return super().list(prefix, after)
+
+
+def test_store_that_fails_and_damage_leave_what_was_seen() -> None:
+    store = FailingStore()
+    reader = HeartbeatsOfMachine(store, "r", "m", cache_seconds=0)
     beat(store, "m-0", "working", 100)
     assert [one.tokens for one in reader.read()] == [100]
     store.put(heartbeat_key("r", "m-0"), b"{")
     assert [one.tokens for one in reader.read()] == [100]
 
-    def fails(*_words: object, **_more: object) -> None:
-        raise OSError
-
-    monkeypatch.setattr(under_test, "list_all", fails)
+    store.fails = True
     assert [one.tokens for one in reader.read()] == [100]
 
 
