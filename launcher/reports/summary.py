@@ -3,7 +3,7 @@
 The page, the terminal text and Markdown show them. Knows the document, and no way to show it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,8 @@ from launcher.costs.usage.spend import PARTS, Part
 from launcher.format import count, duration, hours_text, money, percent, plain, plural, rate, relative_change
 from launcher.ledger.records import CORPUS_EVENT
 from launcher.planning.saved.saved_alternatives import NO_API
-from launcher.reports.document import CounterfactualRow, ReportDocument
+from launcher.reports.document import CounterfactualRow, MachineLife, ReportDocument
+from launcher.steering.situation import ON_DEMAND
 from tasks.models.files import HASH_MODEL
 
 PART_NAMES: dict[Part, str] = {
@@ -126,6 +127,19 @@ def total_dollars(report: ReportDocument) -> str:
 def known_in_part(total: Decimal | None, known: Decimal) -> str:
     """A total, or if it is unknown a question mark and the part of it that is known."""
     return f"? (known: {money(known)})" if total is None and known else money(total)
+
+
+def on_demand_text(machines: Sequence[MachineLife]) -> str | None:
+    """What machines on demand cost of what all machines did; None where none was there, or all were on demand."""
+    there = [one for one in machines if one.seconds > 0]
+    rented = [one for one in there if one.purchase == ON_DEMAND]
+    if not rented or len(rented) == len(there):
+        return None
+    all_of_them, these = ([one.usd for one in lives if one.usd is not None] for lives in (there, rented))
+    least = "" if len(these) == len(rented) else "at least "
+    known = len(all_of_them) == len(there)
+    whole = f" of {money(sum(all_of_them, Decimal(0)))} for all machines" if known else ""
+    return f"{plural(len(rented), 'machine')} on demand cost {least}{money(sum(these, Decimal(0)))}{whole}"
 
 
 def corpus_facts(report: ReportDocument) -> tuple[str, ...]:

@@ -33,8 +33,11 @@ def simulation_page(found: SimulationDocument, css: str | None = None) -> str:
 
 
 def _header(found: SimulationDocument) -> Markup:
-    first = found.markets[0].policies[0]
+    market = found.markets[0]
+    first = market.policies[0]
     late = f"late in {first.late} of {plural(first.runs, 'run')}"
+    if len(found.markets) > 1:  # the other markets have sections of their own
+        late += f" with {hours_text(market.deadline_hours)} on {plain(market.traces)}"
     return tag(
         "header",
         tag("div", f"embedfleet simulation of {plain(found.job)}", class_="eyebrow"),

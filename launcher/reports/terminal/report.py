@@ -1,5 +1,7 @@
 """The report of a run on one terminal screen."""
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -15,10 +17,11 @@ from launcher.format import (
     signed_money,
     size,
     utc_time,
+    verb,
 )
 from launcher.reports.document import CounterfactualRow, ReportDocument, WorkDone
 from launcher.reports.run_facts import fact_rows
-from launcher.reports.steering import hindsight_text
+from launcher.reports.steering import PlaceAnswers, hindsight_text
 from launcher.reports.summary import (
     HOSTED,
     any_dollars,
@@ -26,6 +29,7 @@ from launcher.reports.summary import (
     corpus_facts,
     hosted_words,
     machines_text,
+    on_demand_text,
     part_shares,
     plan_error_text,
     start_name,
@@ -185,14 +189,10 @@ def _steering(report: ReportDocument) -> list[RenderableType]:
     if found.late_minutes is not None:
         by = duration(abs(found.late_minutes) * 60)
         lines.append(Text(f"done {by} {'after' if found.late_minutes > 0 else 'before'} the deadline"))
-    came, none = sum(one.came for one in found.answers), sum(one.none for one in found.answers)
     if found.answers:
-        lines.append(
-            Text(
-                f"asked {plural(len(found.answers), 'place')} for "
-                f"{plural(sum(one.asked for one in found.answers), 'machine')}: {came} came, {none} were not to be had"
-            )
-        )
+        lines.append(Text(_answers(found.answers)))
+    if rented := on_demand_text(report.machines):
+        lines.append(Text(rented))
     if found.hindsight is not None:
         lines.append(Text(hindsight_text(found.hindsight)))
     shown = found.decisions[-SHOWN_DECISIONS:]
@@ -200,6 +200,18 @@ def _steering(report: ReportDocument) -> list[RenderableType]:
     if more := len(found.decisions) - len(shown):
         lines.append(Text(f"  {plural(more, 'earlier decision')} in --json and on the page", "dim"))
     return lines
+
+
+def _answers(answers: Sequence[PlaceAnswers]) -> str:
+    """How many machines were asked for and came; the rest was cancelled, or has no answer yet."""
+    asked, came = sum(one.asked for one in answers), sum(one.came for one in answers)
+    none = sum(one.none for one in answers)
+    text = (
+        f"asked {plural(len(answers), 'place')} for {plural(asked, 'machine')}: "
+        f"{came:,} came, {none:,} {verb(none, 'was', 'were')} not to be had"
+    )
+    rest = asked - came - none
+    return text if rest <= 0 else f"{text}, {rest:,} {verb(rest, 'was', 'were')} cancelled or not answered"
 
 
 def _corpus(report: ReportDocument) -> list[RenderableType]:

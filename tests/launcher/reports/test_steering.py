@@ -19,8 +19,9 @@ from launcher.reports import report_json
 from launcher.reports.assemble import report_of
 from launcher.reports.html.report_page.report import report_page
 from launcher.reports.steering import MAX_POINTS, PlaceAnswers, hindsight_text, steering_figures
+from launcher.reports.summary import on_demand_text
 from launcher.reports.terminal.report import report_text
-from tests.support import sample_plan
+from tests.support import sample_plan, sample_report
 from tests.support.ledger_values import NOON, ask, course, decision, later, receipt, shard
 from tests.support.screens import printed
 
@@ -73,7 +74,8 @@ def test_it_is_on_the_terminal_in_json_and_on_the_page(ledger: Ledger) -> None:
     text = printed(report_text(document))
     assert "Steering: autopilot" in text
     assert "done 1 h before the deadline" in text
-    assert "asked 1 place for 3 machines: 1 came, 1 were not to be had" in text
+    said = "asked 1 place for 3 machines: 1 came, 1 was not to be had, 1 was cancelled or not answered"
+    assert said in text.replace("\n", " ")
     assert "12:00 asked for 7 in aws/us-east-1: $0.213, next best  +$1.40" in text
     body = json.loads(json.dumps(to_json(document)))
     assert body["steering"]["decisions"][0]["usd_expected"] == "1.4"
@@ -183,3 +185,17 @@ def test_a_run_that_saw_too_little_has_a_question_mark(ledger: Ledger) -> None:
         "hindsight ?, paid $0.00 for machines: the run was too short to see anything else"
     )
     assert hindsight_text(Hindsight(usd=None, paid=None)) == "hindsight ?, paid ? for machines: not known"
+
+
+def test_what_on_demand_cost_beside_spot_is_said() -> None:
+    (first, *_) = sample_report.document().machines
+    spot = replace(first, purchase="spot", seconds=60.0, usd=Decimal("1.00"))
+    rented = replace(spot, purchase="on-demand", usd=Decimal("2.50"))
+    refused = replace(rented, seconds=0.0, usd=None)
+    assert (
+        on_demand_text([spot, rented, refused]) == "1 machine on demand cost $2.50 of $3.50 for all machines"
+    )
+    unknown = replace(rented, usd=None)
+    assert on_demand_text([spot, rented, unknown]) == "2 machines on demand cost at least $2.50"
+    assert on_demand_text([spot]) is None
+    assert on_demand_text([rented]) is None

@@ -4,6 +4,7 @@ from launcher.format import count, duration, money, plural, signed_money, utc_ti
 from launcher.reports.document import ReportDocument
 from launcher.reports.html.elements import Section, folded, section, table, tag
 from launcher.reports.steering import CoursePoint, SteeringFigures, hindsight_text
+from launcher.reports.summary import on_demand_text
 
 SHOWN_DECISIONS = 60  # the newest; --json has all
 SHOWN_POINTS = 60
@@ -23,6 +24,8 @@ def steering_section(report: ReportDocument) -> Section:
         ]
         columns = ("Place", "GPU", "Purchase", "Asked for", "Came", "Had none")
         parts.append(table("What places answered", columns, rows, left={1, 2}))
+    if rented := on_demand_text(report.machines):
+        parts.append(tag("p", f"{rented}."))
     if found.hindsight is not None:
         text = hindsight_text(found.hindsight)
         parts.append(tag("p", f"{text[:1].upper()}{text[1:]}."))

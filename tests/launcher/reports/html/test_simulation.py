@@ -1,6 +1,7 @@
 """The page and the table of a simulation: closed, without scripts, and safe from hostile names."""
 
 import re
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -50,6 +51,14 @@ def test_page_is_closed_and_loads_nothing() -> None:
     assert not re.search(r"https?:|@import|url\((?!#)", html)
     assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in reader.attributes
     assert reader.tags.count("polyline") >= 2
+
+
+def test_title_says_of_which_market_it_is_where_there_are_several() -> None:
+    one = found()
+    title = r"<h1>greedy: .*, late in \d of 2 runs</h1>"
+    assert re.search(title, simulation_page(one, css=""))
+    two = replace(one, markets=[*one.markets, *one.markets])
+    assert re.search(title.replace("</h1>", r" with .* on books</h1>"), simulation_page(two, css=""))
 
 
 def test_hostile_names_stay_text() -> None:
