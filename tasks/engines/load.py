@@ -90,22 +90,11 @@ def load_encoder(
         from tasks.engines.hash_engine import HashEncoder  # noqa: PLC0415
 
         return HashEncoder()
-    if engine not in ("auto", *ENGINES, *CPU_ENGINES):
-        raise EngineUnavailable(
-            f"no engine {engine!r}", hint=f"engines are auto, {', '.join((*ENGINES, *CPU_ENGINES))} and hash"
-        )
+    _check_known_engine(engine)
     if precision is not None:
         engine = _engine_of(precision, engine)
     described = describe(model, revision)
-    name = resolve_engine(engine, described, remote_code=remote_code)
-    if missing_library(name):
-        raise EngineUnavailable(
-            f"the engine {name} is not installed here",
-            hint="pip install 'embedfleet[worker]' for torch and packed, 'embedfleet[openvino]' for openvino; "
-            "pip install vllm for vllm",
-        )
-    for finding in check_supported(described, name, remote_code=remote_code):
-        raise BadModel(finding.what, hint=finding.hint)
+    name = _engine_that_computes(engine, described, remote_code=remote_code)
     tokenizer = ModelTokenizer(described)
     check_tokenizer(described, tokenizer, remote_code=remote_code)
     longest = _longest(described, tokens)
@@ -121,6 +110,33 @@ def load_encoder(
     on_stage("warm_up")
     _warm_up(encoder, described.model, longest)
     return encoder
+
+
+def _check_known_engine(engine: str) -> None:
+    known = (*ENGINES, *CPU_ENGINES)
+    if engine not in ("auto", *known):
+        raise EngineUnavailable(
+            f"no engine {engine!r}", hint=f"engines are auto, {', '.join(known)} and hash"
+        )
+
+
+def _engine_that_computes(engine: str, model: ModelDescription, *, remote_code: bool) -> str:
+    """The name of the engine, with `auto` resolved; nothing is loaded.
+
+    Raises:
+        EngineUnavailable: its libraries are not installed.
+        BadModel: it does not compute this model exactly.
+    """
+    name = resolve_engine(engine, model, remote_code=remote_code)
+    if missing_library(name):
+        raise EngineUnavailable(
+            f"the engine {name} is not installed here",
+            hint="pip install 'embedfleet[worker]' for torch and packed, 'embedfleet[openvino]' for openvino; "
+            "pip install vllm for vllm",
+        )
+    for finding in check_supported(model, name, remote_code=remote_code):
+        raise BadModel(finding.what, hint=finding.hint)
+    return name
 
 
 @dataclass(frozen=True, slots=True)
