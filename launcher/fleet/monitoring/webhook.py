@@ -61,15 +61,7 @@ def due_messages(snapshot: RunSnapshot) -> dict[str, str]:
     for kind, level in (("half", 0.5), ("most", 0.9)):
         if share >= level:
             found[kind] = f"{m.run}: {share_text(level)} done, {money_now}{left_now}"
-    if m.budget is not None:
-        if m.bound >= m.budget * HOLD_AT:
-            found["budget 90"] = (
-                f"{m.run}: {money(m.bound)} of the budget of {money(m.budget)} are spent or bound to be; "
-                "no new leases and machines"
-            )
-        if m.bound >= m.budget:
-            found["budget 100"] = f"{m.run}: the budget of {money(m.budget)} is used up; the run stops"
-    found |= _steering_messages(m)
+    found |= _budget_messages(m) | _steering_messages(m)
     if m.deadline and left is not None and (m.course is None or not m.course.steered):
         spare = (m.deadline - m.now).total_seconds() - left
         if spare < 0:
@@ -84,6 +76,21 @@ def due_messages(snapshot: RunSnapshot) -> dict[str, str]:
         found[f"orphan {name}"] = (
             f"{m.run}: {name} is left although the run is over, and costs money: embedfleet down {m.run}"
         )
+    return found
+
+
+def _budget_messages(m: RunSnapshot) -> dict[str, str]:
+    """What is worth a message of a budget: that no new work begins, and that the run stops."""
+    found: dict[str, str] = {}
+    if m.budget is None:
+        return found
+    if m.bound >= m.budget * HOLD_AT:
+        found["budget 90"] = (
+            f"{m.run}: {money(m.bound)} of the budget of {money(m.budget)} are spent or bound to be; "
+            "no new leases and machines"
+        )
+    if m.bound >= m.budget:
+        found["budget 100"] = f"{m.run}: the budget of {money(m.budget)} is used up; the run stops"
     return found
 
 
