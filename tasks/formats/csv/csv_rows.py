@@ -10,6 +10,8 @@ from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, Unreada
 from tasks.protocol.shard import Slice
 
 MAX_RECORD_CHARACTERS = 2 * MAX_TEXT_BYTES  # of a line of a table, and inside quotes: held in memory
+# What MySQL, PostgreSQL, Hive and Snowflake write where there is no value: it is no text of two characters.
+NULL = {"\\N": Unreadable("\\N, which is NULL in exports of databases")}
 MAX_LINES_NAMED = 1_000  # of a fault that concerns more lines, one bad row stands for all
 
 
@@ -24,8 +26,9 @@ def csv_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadR
         twice = {name: Unreadable("in more than one column") for name in repeated(table.names, columns)}
         for found in table.records:
             if isinstance(found, Record):
-                fields = {name: found.fields[place] for name, place in places.items()} | twice
-                yield row_of(piece.path, position, fields, columns)
+                values = ((name, found.fields[place]) for name, place in places.items())
+                fields = {name: NULL.get(value, value) for name, value in values}
+                yield row_of(piece.path, position, fields | twice, columns)
                 position += 1
                 continue
             if (lines := found.last + 1 - found.line) > MAX_LINES_NAMED:

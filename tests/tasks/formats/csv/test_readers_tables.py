@@ -93,6 +93,21 @@ def test_json_in_a_field_is_read(tmp_path: Path) -> None:
     assert rows(tmp_path, body) == {"1": '{"a": "say \\"hi\\" now"}'}
 
 
+@pytest.mark.parametrize("given", [None, SPARK], ids=["as it is", "with escapes"])
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_the_null_of_databases_is_no_text_and_no_id(
+    kind: Kind, given: CsvFormat | None, tmp_path: Path
+) -> None:
+    body = b"id,text\n1,\\N\n\\N,two\n3,a \\N b\n"
+    if kind == "tsv":
+        body = body.replace(b",", b"\t")
+    assert faults(tmp_path, body, kind, given) == [
+        "not a string: 'text' is \\N, which is NULL in exports of databases",
+        "no id: 'id' is \\N, which is NULL in exports of databases",
+    ]
+    assert rows(tmp_path, body, kind, given) == {"3": "a \\N b"}
+
+
 def test_two_columns_of_one_name_make_every_row_bad(tmp_path: Path) -> None:
     assert rows(tmp_path, b"id,text,text\n1,a,b\n") == {}
 
