@@ -41,7 +41,7 @@ from tests.support.postgres import running_postgres
 from tests.support.vector_datasets import dataset_of
 
 FILES, ROWS, DIMENSIONS = 16, 10_000, 384
-ROUNDS = 3
+PAIRS = 7
 PARALLEL = 2
 Result = TypeVar("Result")
 
@@ -87,26 +87,41 @@ def bare_lance(dataset: Dataset, path: Path) -> float:
 
 
 def compared(rows: int, own: Callable[[], tuple[float, float]], bare: Callable[[], float]) -> dict[str, Any]:
-    """Medians of alternating rounds; the first of each only warms the machine."""
+    """Medians of pairs of runs; the first pair only warms the machine.
+
+    A share is the median of the shares of the pairs, and the other path begins each second pair: what else the machine
+    does changes slowly, so that both runs of a pair have the same of it.
+    """
     mine, whole, best = list[float](), list[float](), list[float]()
     ours_cpu, best_cpu = list[float](), list[float]()
-    for _ in range(ROUNDS + 1):
+
+    def one_of_ours() -> None:
         begun = process_time()
         writing, all_of_it = own()
         ours_cpu.append(process_time() - begun)
         mine.append(writing)
         whole.append(all_of_it)
+
+    def one_of_theirs() -> None:
         begun = process_time()
         best.append(bare())
         best_cpu.append(process_time() - begun)
+
+    for number in range(PAIRS + 1):
+        for run in (one_of_ours, one_of_theirs)[:: -1 if number % 2 else 1]:
+            run()
     middle = [rows / statistics.median(times[1:]) for times in (mine, whole, best)]
+    shares = [
+        statistics.median(theirs / own for own, theirs in zip(times[1:], best[1:], strict=True))
+        for times in (mine, whole)
+    ]
     cpu = [statistics.median(times[1:]) for times in (ours_cpu, best_cpu)]
     return {
         "rows_per_second": round(middle[0]),
         "whole_rows_per_second": round(middle[1]),
         "own_bulk_path_rows_per_second": round(middle[2]),
-        "share": round(middle[0] / middle[2], 3),
-        "whole_share": round(middle[1] / middle[2], 3),
+        "share": round(shares[0], 3),
+        "whole_share": round(shares[1], 3),
         "cpu_seconds": round(cpu[0], 3),
         "own_bulk_path_cpu_seconds": round(cpu[1], 3),
     }

@@ -7,6 +7,7 @@ their keys. Rows whose hashes are equal are compared by their keys, so that a ha
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ Hashes = NDArray[np.uint64]
 BASE = 0x9E3779B97F4A7C15
 INVERSE = pow(BASE, -1, 2**64)
 MIX = np.uint64(0xFF51AFD7ED558CCD)  # of murmur3: every bit of a number changes half of all bits
-TEXT_BYTES = 2**22  # hashed at once: each takes 24 bytes of memory
+TEXT_BYTES = 2**18  # hashed at once: each takes 24 bytes of memory, which a processor's cache holds in part
 
 
 def hashed(batches: Iterable[Rows], into: list[Hashes]) -> Iterator[Rows]:
@@ -115,10 +116,17 @@ def _hash_some(letters: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes
 
 
 def _powers(base: int, count: int) -> Hashes:
-    """base**0 to base**(count - 1), modulo 2**64."""
+    """base**0 to base**(count - 1), modulo 2**64. Those of most texts are made once."""
+    return _made(base, TEXT_BYTES + 1)[:count] if count <= TEXT_BYTES + 1 else _made_anew(base, count)
+
+
+def _made_anew(base: int, count: int) -> Hashes:
     found = np.full(count, base, np.uint64)
     found[:1] = 1
     return np.cumprod(found, dtype=np.uint64)
+
+
+_made = cache(_made_anew)  # two arrays of 2 MiB
 
 
 def _mixed(numbers: Hashes) -> Hashes:
