@@ -86,13 +86,16 @@ def bare_lance(dataset: Dataset, path: Path) -> float:
     return monotonic() - begun
 
 
-def compared(rows: int, own: Callable[[], tuple[float, float]], bare: Callable[[], float]) -> dict[str, Any]:
+def compared(
+    rows: int, own: Callable[[], tuple[float, float]], bare: Callable[[], float | tuple[float, float]]
+) -> dict[str, Any]:
     """Medians of pairs of runs; the first pair only warms the machine.
 
     A share is the median of the shares of the pairs, and the other path begins each second pair: what else the machine
-    does changes slowly, so that both runs of a pair have the same of it.
+    does changes slowly, so that both runs of a pair have the same of it. The other path may have a whole of its own: what
+    the store still does until its rows can be searched.
     """
-    mine, whole, best = list[float](), list[float](), list[float]()
+    mine, whole, best, best_whole = list[float](), list[float](), list[float](), list[float]()
     ours_cpu, best_cpu = list[float](), list[float]()
 
     def one_of_ours() -> None:
@@ -104,7 +107,10 @@ def compared(rows: int, own: Callable[[], tuple[float, float]], bare: Callable[[
 
     def one_of_theirs() -> None:
         begun = process_time()
-        best.append(bare())
+        took = bare()
+        writing, all_of_it = took if isinstance(took, tuple) else (took, took)
+        best.append(writing)
+        best_whole.append(all_of_it)
         best_cpu.append(process_time() - begun)
 
     for number in range(PAIRS + 1):
@@ -112,8 +118,8 @@ def compared(rows: int, own: Callable[[], tuple[float, float]], bare: Callable[[
             run()
     middle = [rows / statistics.median(times[1:]) for times in (mine, whole, best)]
     shares = [
-        statistics.median(theirs / own for own, theirs in zip(times[1:], best[1:], strict=True))
-        for times in (mine, whole)
+        statistics.median(theirs / ours for ours, theirs in zip(own_times[1:], their_times[1:], strict=True))
+        for own_times, their_times in ((mine, best), (whole, best_whole))
     ]
     cpu = [statistics.median(times[1:]) for times in (ours_cpu, best_cpu)]
     return {
