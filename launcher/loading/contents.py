@@ -188,6 +188,24 @@ def resumed(have: Contents, want: Contents) -> Contents:
     return replace(want, collection=have.collection, load=have.load if under_way else want.load)
 
 
+def check_goes_on(have: Contents, contents: Contents, where: str) -> None:
+    """Check that a load may begin in a collection, or go on: since it was planned, another may have ended there.
+
+    Raises:
+        Problem: a later load has begun meanwhile.
+    """
+    wanted = contents.following or contents.run
+    if (have.following or have.run) == wanted:
+        return
+    if have.run == contents.run and have.following is None:
+        return
+    raise Problem(
+        f"{where} holds run {have.following or have.run} by a load that began later than this one of run {wanted}: "
+        "it is left as it is",
+        hint=f"embedfleet load {wanted} --replace, if that run is to serve",
+    )
+
+
 def check_takes_place(serving: Contents | None, contents: Contents, where: str) -> None:
     """Check that a load may end: what serves is its own collection, or the one that it began to replace.
 
@@ -198,7 +216,7 @@ def check_takes_place(serving: Contents | None, contents: Contents, where: str) 
     """
     if serving is None or serving.collection == contents.replaces:
         return
-    if serving.collection == contents.collection and contents.run in (serving.run, serving.following):
+    if serving.collection == contents.collection and contents.run == (serving.following or serving.run):
         return
     raise Problem(
         f"{where} holds run {serving.run} by a load that began later than this one of run {contents.run}: "

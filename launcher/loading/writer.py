@@ -164,12 +164,9 @@ class LoadWriter:
     def _write(self, file: DatasetFile) -> None:
         name = FileId(self._dataset.run, self.contents.load, file.sha256, file.key, file.rows)
         change = self._plan.action is Action.CHANGE
-        if self._again and not change:
-            for rows in self._batches(file):
-                self._store.delete(rows.keys())
         hashes: list[Hashes] = []
         batches = self._batches(file) if self.hashes is None else hashed(self._batches(file), hashes)
-        result = self._store.write(name, batches, merge=change)
+        result = self._store.write(name, batches, merge=change or self._again)
         refused = refused_rows(result)
         if refused and change:  # the row as it was before
             self._store.delete([Key(row.id, row.chunk) for row in refused])

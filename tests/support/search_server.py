@@ -30,6 +30,7 @@ Product = Literal["opensearch", "elasticsearch"]
 # busy: 429 for the whole request. items busy: 429 for every other row, the rest are written. lost: written, and the
 # connection ends without an answer. twice: written, and once more behind the next write, as a proxy may deliver it.
 # unavailable: 503. poison: a row with "poison" in a kept text is refused, always.
+ACTIONS = ("index", "delete")
 Fault = Literal["busy", "items busy", "lost", "twice", "unavailable"]
 CLIENTS: dict[Product, str] = {"opensearch": "opensearchpy", "elasticsearch": "elasticsearch"}
 
@@ -91,6 +92,9 @@ class Server:
                 self._named(name)
                 self._aliases = {alias: real for alias, real in self._aliases.items() if real != name}
                 del self._indexes[name]
+            case ["GET", name, "_alias"]:
+                self._named(name)
+                found = {name: {"aliases": {a: {} for a, real in self._aliases.items() if real == name}}}
             case ["GET", name, "_mapping"]:
                 found = {real: {"mappings": self._indexes[real].mapping} for real in self._matching(name)}
             case [_, name, word]:
@@ -119,17 +123,28 @@ class Server:
                 raise no_route(other)
         return found
 
-    def bulk(self, name: str, lines: list[Json]) -> tuple[Json, Fault | None]:
+    def bulk(self, name: str, lines: list[Json], *, require_alias: bool = False) -> tuple[Json, Fault | None]:
         """The answer to a write, and the fault that it meets."""
         fault = self.faults.pop(0) if self.faults else None
         if fault == "busy":
             raise RefusedError(429, "es_rejected_execution_exception", "rejected execution of bulk")
         if fault == "unavailable":
             raise RefusedError(503, "unavailable_shards_exception", "primary shard is not active")
+        if require_alias and name not in self._aliases:
+            said = f"no such index [{name}] and [require_alias] request flag is [true] and [{name}] is not an alias"
+            error = {"type": "index_not_found_exception", "reason": said}
+            actions = [(kind, about) for line in lines for kind, about in line.items() if kind in ACTIONS]
+            gone = [
+                {kind: {"_id": about["_id"], "status": 404, "error": error}}
+                for kind, about in actions
+                if isinstance(about, dict)
+            ]
+            return {"took": 1, "errors": True, "items": gone}, fault
         items = self._apply(name, lines, half=fault == "items busy")
         late, self._late = self._late, []
         for where, again in late:
-            self._apply(where, again, half=False)
+            if where in self._aliases or where in self._indexes:
+                self._apply(where, again, half=False)
         if fault == "twice":
             self._late.append((name, lines))
         failed = any("error" in one for item in items for one in item.values())
@@ -334,7 +349,8 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 if path.endswith("/_bulk"):
                     lines = lines_of(raw, self.headers.get("Content-Type", ""))
-                    document, fault = self.server_of.bulk(path.split("/")[1], lines)
+                    alone = "require_alias=true" in urlsplit(self.path).query
+                    document, fault = self.server_of.bulk(path.split("/")[1], lines, require_alias=alone)
                 else:
                     body = json.loads(raw) if raw else None
                     document = self.server_of.answer(self.command, path, body)

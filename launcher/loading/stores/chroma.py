@@ -27,8 +27,17 @@ from chromadb.errors import (
 )
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, check_takes_place, decode, encode, is_rest_of, resumed
+from launcher.loading.contents import (
+    Contents,
+    check_goes_on,
+    check_takes_place,
+    decode,
+    encode,
+    is_rest_of,
+    resumed,
+)
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
+from launcher.loading.stores.common.fence import Fence
 from launcher.loading.stores.common.schema_limits import check_schema
 from launcher.loading.vector_store import (
     Element,
@@ -71,6 +80,7 @@ class Chroma:
         self._index = IndexSpec()
         self._replace = False
         self._throttle: Throttle | None = None
+        self._fence: Fence | None = None
         with _problems():
             self._client: Any = chromadb.HttpClient(
                 host=target.host or "localhost",
@@ -120,9 +130,12 @@ class Chroma:
                     f"{self._name}__{contents.collection}" if replace else self._name, contents
                 )
             have = _record(self._here)
+            if have is not None and not replace:
+                check_goes_on(have, contents, self._name)
             now = contents if have is None else resumed(have, contents)
             if have != now:
                 _say(self._here, now)
+            self._fence = Fence(now, self._record_now, self._name)
             return now
 
     def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
@@ -133,14 +146,17 @@ class Chroma:
         """Upsert; a row that was written before is written again, under its key."""
         del file, merge
         assert self._throttle is not None, "prepare comes first"
+        assert self._fence is not None, "prepare comes first"
         with _problems():
-            return self._throttle.send_all(batches, self._upsert)
+            return self._throttle.send_all(batches, self._fence.request(self._upsert))
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Count those that are there: not every server says how many it deleted."""
         there = [text_of_key(key) for key in self.fetch(keys)]
         with _problems():
             for start in range(0, len(there), KEYS_AT_ONCE):
+                if self._fence is not None:
+                    self._fence.check_delete()
                 self._collection().delete(ids=there[start : start + KEYS_AT_ONCE])
         return len(there)
 
@@ -224,6 +240,11 @@ class Chroma:
             return self._client.get_collection(name, embedding_function=None)
         except NotFoundError:
             return None
+
+    def _record_now(self) -> Contents | None:
+        """What the collection says that is loaded, whatever its name is now."""
+        found = self._client.list_collections()
+        return next((_record(one) for one in found if one.id == self._collection().id), None)
 
     def _mine(self) -> list[Any]:
         """The collections that were made to replace one of this name, or were replaced."""

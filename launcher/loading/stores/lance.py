@@ -24,6 +24,7 @@ from lance.fragment import FragmentMetadata, write_fragments
 from launcher.errors import Problem
 from launcher.loading.contents import (
     Contents,
+    check_goes_on,
     check_takes_place,
     decode,
     encode,
@@ -32,6 +33,7 @@ from launcher.loading.contents import (
     resumed,
 )
 from launcher.loading.dataset_rows.columns import arrow_of
+from launcher.loading.stores.common.fence import Fence
 from launcher.loading.stores.lance_errors import problems, retried
 from launcher.loading.stores.lance_index import build_indexes, index_text, nearest_rows
 from launcher.loading.vector_store import (
@@ -79,6 +81,7 @@ class Lance:
         self._index = IndexSpec()
         self._replace = False
         self._replaced_version: int | None = None
+        self._fence: Fence | None = None
         self._commits = threading.Lock()  # commits of one process wait here, and not in retries
 
     def element(self, dtype: Dtype, dimensions: int) -> Element:
@@ -109,7 +112,10 @@ class Lance:
         _check_names(schema)
         self._schema, self._index, self._replace = schema, index, replace
         with problems(self._uri):
-            return retried(lambda: self._begin(contents))
+            now = retried(lambda: self._begin(contents))
+        key = NEXT if replace else HELD
+        self._fence = Fence(now, lambda: _record(self._there(), key), self._uri)
+        return now
 
     def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
         """It keeps no ledger: receipts in the output path count."""
@@ -129,6 +135,8 @@ class Lance:
     def delete(self, keys: Sequence[Key]) -> int:
         """A commit for each few hundred keys."""
         with problems(self._uri), self._commits:
+            if self._fence is not None:
+                self._fence.check_delete()
             return sum(int(self._there().delete(where)["num_deleted_rows"]) for where in _filters(keys))
 
     def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
@@ -215,6 +223,8 @@ class Lance:
         have = _record(there, key)
         if have is not None and self._replace and not is_rest_of(have, contents):  # one that was given up
             have = None
+        if have is not None and not self._replace:
+            check_goes_on(have, contents, self._uri)
         now = contents if have is None else resumed(have, contents)
         if have != now:
             there.update_schema_metadata({key: encode(now)})
@@ -254,7 +264,8 @@ class Lance:
                 reader, self._uri, self._arrow(), mode=mode, storage_options=self._storage
             )
             return {"fragments": [fragment.to_json() for fragment in fragments]}
-        with self._commits:
+        assert self._fence is not None, "prepare comes first"
+        with self._commits, self._fence.alone():
             upsert = self._there().merge_insert(["id", "chunk"])
             upsert.when_matched_update_all().when_not_matched_insert_all().execute(reader)
         return {}

@@ -81,9 +81,9 @@ class Milvus(BehindAlias):
         with _problems():
             readable = bool(self._client.list_indexes(self.collection()))
         there = len(self.fetch(keys)) if readable else len(keys)
-        with _problems():
+        with self.deleting():
             for start in range(0, len(keys), KEYS_AT_ONCE):
-                self._client.delete(self.collection(), filter=_filter(keys[start : start + KEYS_AT_ONCE]))
+                self._client.delete(self.written_as(), filter=_filter(keys[start : start + KEYS_AT_ONCE]))
         self._changed = True
         return there
 
@@ -223,6 +223,29 @@ class Milvus(BehindAlias):
         """Delete a collection."""
         self._client.drop_collection(name)
 
+    def add_write_alias(self, alias: str, name: str) -> bool:
+        """An alias."""
+        if alias not in self.write_aliases(name):
+            try:
+                self._client.create_alias(name, alias)
+            except MilvusException:  # another loader of this load made it
+                if alias not in self.write_aliases(name):
+                    raise
+        return True
+
+    def write_aliases(self, name: str) -> list[str]:
+        """All aliases of the collection but the one that is read."""
+        aliases: list[str] = (self._described(name) or {}).get("aliases") or []
+        return [alias for alias in aliases if alias.startswith(f"{name}__")]
+
+    def remove_write_alias(self, alias: str, name: str) -> None:
+        """Milvus knows it by its own name alone."""
+        try:
+            self._client.drop_alias(alias)
+        except MilvusException:  # another loader has removed it
+            if alias in self.write_aliases(name):
+                raise
+
     # --- its own
 
     def _level(self) -> str:
@@ -256,7 +279,7 @@ class Milvus(BehindAlias):
             dynamic = {name: values[row] for name, values in kept.items() if values[row] is not None}
             data.append({"key": text, "id": key.id, "chunk": key.chunk, "vector": vector, **dynamic})
         try:
-            self._client.upsert(self.collection(), data)
+            self._client.upsert(self.written_as(), data)
             self._changed = True
         except (MilvusException, grpc.RpcError) as error:
             if any(word in str(error).lower() for word in BUSY_WORDS):

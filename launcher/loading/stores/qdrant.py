@@ -81,10 +81,10 @@ class Qdrant(BehindAlias):
     def delete(self, keys: Sequence[Key]) -> int:
         """Count those that are there, because Qdrant does not say how many it deleted."""
         there = list(self.fetch(keys))
-        with _problems():
+        with self.deleting():
             for start in range(0, len(there), KEYS_AT_ONCE):
                 some = [_point_id(key) for key in there[start : start + KEYS_AT_ONCE]]
-                self._client.delete(self.collection(), models.PointIdsList(points=some), wait=True)
+                self._client.delete(self.written_as(), models.PointIdsList(points=some), wait=True)
         return len(there)
 
     def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
@@ -207,6 +207,23 @@ class Qdrant(BehindAlias):
         """Delete a collection."""
         self._client.delete_collection(name)
 
+    def add_write_alias(self, alias: str, name: str) -> bool:
+        """An alias."""
+        create = models.CreateAlias(collection_name=name, alias_name=alias)
+        self._client.update_collection_aliases([models.CreateAliasOperation(create_alias=create)])
+        return True
+
+    def write_aliases(self, name: str) -> list[str]:
+        """All aliases of the collection but the one that is read."""
+        found = self._aliases().items()
+        return [alias for alias, real in found if real == name and alias.startswith(f"{name}__")]
+
+    def remove_write_alias(self, alias: str, name: str) -> None:
+        """Qdrant does not mind one that is gone."""
+        del name
+        remove = models.DeleteAlias(alias_name=alias)
+        self._client.update_collection_aliases([models.DeleteAliasOperation(delete_alias=remove)])
+
     # --- its own
 
     def _aliases(self) -> dict[str, str]:
@@ -227,7 +244,7 @@ class Qdrant(BehindAlias):
             payload = {"id": key.id, "chunk": key.chunk, **kept}
             points.append(models.PointStruct(id=_point_id(key), vector=vector, payload=payload))
         try:
-            done = self._client.upsert(self.collection(), points, wait=True)
+            done = self._client.upsert(self.written_as(), points, wait=True)
         except ResourceExhaustedResponse as error:
             raise Busy(str(error)) from error
         except UnexpectedResponse as error:

@@ -22,6 +22,7 @@ from redis.exceptions import (
     NoPermissionError,
     RedisError,
     ResponseError,
+    WatchError,
 )
 from redis.exceptions import (
     ConnectionError as LostError,
@@ -46,6 +47,7 @@ REQUEST_BYTES, REQUEST_ROWS, REQUESTS = 4 * 2**20, 1_000, 4
 EF_SEARCH = 100
 KEYS_AT_ONCE = 1_000
 TIMEOUT = 60.0  # seconds
+RECORD_LOOKS = 25
 POLL = 0.2  # seconds between looks at an index that is built
 TYPES: Mapping[Element, str] = {"float32": "FLOAT32", "float16": "FLOAT16", "bits": "FLOAT16"}
 # Moves an alias, KEYS[1], from the index ARGV[1] to ARGV[2]; 0: it was not there. Names come as status replies.
@@ -68,6 +70,7 @@ class RediSearch(BehindAlias):
 
     noun = "index"
     exact_search = True
+    compares = True
 
     def __init__(self, target: Target, password: str | None = None) -> None:
         super().__init__(target.collection)
@@ -105,9 +108,11 @@ class RediSearch(BehindAlias):
     def delete(self, keys: Sequence[Key]) -> int:
         """Delete hashes; the server counts those that were there."""
         gone = 0
-        with _problems():
+        with self.deleting():
             for start in range(0, len(keys), KEYS_AT_ONCE):
-                gone += self._client.delete(*map(self._hash_key, keys[start : start + KEYS_AT_ONCE]))
+                with self._line(transaction=True) as line:
+                    line.delete(*map(self._hash_key, keys[start : start + KEYS_AT_ONCE]))
+                    gone += line.execute()[0]
         return gone
 
     def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
@@ -209,6 +214,10 @@ class RediSearch(BehindAlias):
         except ResponseError as error:
             if "already exists" not in str(error).lower():
                 raise
+            for _ in range(RECORD_LOOKS):  # the loader that came first writes it next
+                if self.record(name) is not None:
+                    break
+                time.sleep(POLL)
             self._client.set(_record_key(name), encode(contents), nx=True)
         else:
             self.say(name, contents)
@@ -260,7 +269,7 @@ class RediSearch(BehindAlias):
         return f" EF_RUNTIME {max(EF_SEARCH, k)}" if self._graph else ""
 
     def _put(self, rows: Rows, *, merge: bool) -> None:
-        with self._client.pipeline(transaction=merge) as line:
+        with self._line(transaction=merge) as line:
             for row, key in enumerate(rows.keys()):
                 kept = {name: values[row] for name, values in rows.kept.items() if values[row] is not None}
                 name = self._hash_key(key)
@@ -270,8 +279,20 @@ class RediSearch(BehindAlias):
                 line.hset(name, mapping=own | kept)
             try:
                 line.execute()
-            except BusyLoadingError as error:
+            except (BusyLoadingError, WatchError) as error:
                 raise Busy(str(error)) from error
+
+    @contextlib.contextmanager
+    def _line(self, *, transaction: bool) -> Generator[Any]:
+        """Commands of one request. While a load lasts they are one transaction, which its end makes fail."""
+        with self._client.pipeline(transaction=transaction or self._fence is not None) as line:
+            if self._fence is not None:
+                key = _record_key(self.collection())
+                line.watch(key)
+                if not self._fence.is_mine(decode(line.get(key) or b"")):
+                    raise ResponseError("the load is over")
+                line.multi()
+            yield line
 
     def _check_memory(self) -> None:
         """Refuse a server that drops keys when its memory is full: rows would go without a word."""

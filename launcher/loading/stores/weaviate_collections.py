@@ -94,7 +94,7 @@ class Weaviate(BehindAlias):
     def delete(self, keys: Sequence[Key]) -> int:
         """By their UUIDs; the server counts those that were there."""
         gone = 0
-        with problems():
+        with self.deleting():
             for start in range(0, len(keys), KEYS_AT_ONCE):
                 some = list(map(uuid_of_key, keys[start : start + KEYS_AT_ONCE]))
                 done = self._collection().data.delete_many(Filter.by_id().contains_any(some))

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from launcher.errors import Problem
 from launcher.loading.connect import connect
 from launcher.loading.documents import LoadDocument
 from launcher.loading.loader import LoadOptions, load
+from launcher.loading.stores.common import fence
 from launcher.loading.stores.common.behind_alias import BehindAlias
 from launcher.sinks.targets import Target
 from launcher.vectors.read_dataset import Dataset
 from tests.contract.vector_stores.conftest import E2E, SEARCH
-from tests.support.loaded_rows import assert_holds
+from tests.support.loaded_rows import Grown, assert_holds
 from tests.support.vector_datasets import dataset_of
 
 
@@ -133,3 +135,39 @@ def test_later_load_between_the_look_and_the_change_is_not_undone(target: Target
             load(dataset, target, late, LoadOptions(replace=True))
     with closing(connect(target)) as store:
         assert_holds(store, newest)
+
+
+# These compare nothing with what is written: a loader looks at the record again where so much time has passed that
+# another load may have ended.
+TOLD = ("lance", "chroma", "weaviate", "s3vectors", "turbopuffer", "pinecone")
+
+
+@pytest.mark.parametrize("held", ["first load", "difference", "delete"])
+def test_loader_that_was_frozen_brings_back_no_row(
+    held: str, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile another loader has ended its load, and a later load has changed rows and deleted some."""
+    grown = Grown(tmp_path)
+    if target.kind in TOLD:
+        monkeypatch.setattr(fence, "LOOK_SECONDS", 0.0)
+    mine, how = grown.first, LoadOptions()
+    after, then = grown.second, LoadOptions(since="run-1")
+    if held != "first load":
+        load_into(target, mine, how)
+        mine, how, after, then = after, then, mine, LoadOptions(since="run-2")
+    with closing(connect(target)) as late, pytest.MonkeyPatch.context() as patch:
+        name = "delete" if held == "delete" else "write"
+        own, seen = getattr(late, name), list[int]()
+
+        def frozen(*about: Any, **more: Any) -> Any:
+            seen.append(1)
+            if len(seen) == 1:
+                load_into(target, mine, how)
+                load_into(target, after, then)
+            return own(*about, **more)
+
+        patch.setattr(late, name, frozen)
+        with pytest.raises(Problem, match=f"holds run {after.run} by a load that began later"):
+            load(mine, target, late, replace(how, parallel=1))
+    with closing(connect(target)) as store:
+        assert_holds(store, after)

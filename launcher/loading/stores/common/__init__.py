@@ -6,6 +6,7 @@ behind_alias: what stores do alike whose collections have an alias: Milvus, Qdra
 schema_limits: the dimensions, column names and filters that a store refuses.
 register: which collection a name stands for, in a store without aliases.
 backpressure: fewer and smaller requests while a store is busy.
+fence: a loader that was away writes nothing more once its load is over.
 reads: what was written and is not seen yet.
 row_names: the one text that names a row.
 signs: packed bits as numbers.

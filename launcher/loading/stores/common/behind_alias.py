@@ -1,19 +1,24 @@
 """Collections behind an alias, as several stores have them.
 
 The name that a target gives is an alias; the collection behind it has another name, and a replacement is another
-collection to which the alias moves. Each collection holds a record of what it holds.
+collection to which the alias moves. Each collection holds a record of what it holds. A load writes by a write alias, an
+alias of its own, which is removed when it ends: a loader that was away finds no collection of that name any more.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, check_takes_place, is_rest_of, resumed
+from launcher.loading.contents import Contents, check_goes_on, check_takes_place, is_rest_of, resumed
 from launcher.loading.stores.common.backpressure import Limits, Throttle, Write
+from launcher.loading.stores.common.fence import Fence
 from launcher.loading.vector_store import Guarantee, LoadedFile, Rows, Schema
 from launcher.sinks.index import IndexSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 class BehindAlias(ABC):
@@ -24,6 +29,7 @@ class BehindAlias(ABC):
 
     guarantee: Guarantee = "idempotent"
     noun: ClassVar[str] = "collection"
+    compares: ClassVar[bool] = False  # what it writes with the record, by itself
 
     def __init__(self, name: str) -> None:
         self._name = name  # the alias
@@ -31,6 +37,8 @@ class BehindAlias(ABC):
         self._schema: Schema | None = None
         self._index = IndexSpec()
         self._throttle: Throttle | None = None
+        self._fence: Fence | None = None
+        self._write_alias: str | None = None  # of the load, while it lasts
 
     # --- of one server
 
@@ -64,7 +72,24 @@ class BehindAlias(ABC):
 
     @abstractmethod
     def drop(self, name: str) -> None:
-        """Delete a collection."""
+        """Delete a collection, which has no write alias any more."""
+
+    def add_write_alias(self, alias: str, name: str) -> bool:
+        """Make a name by which a load writes, and which is gone when the load is over; one that is there is left.
+
+        False: the store has none, and what it compares instead is its own matter.
+        """
+        del alias, name
+        return False
+
+    def write_aliases(self, name: str) -> Sequence[str]:
+        """The names by which loads write into a collection."""
+        del name
+        return ()
+
+    def remove_write_alias(self, alias: str, name: str) -> None:
+        """From now on the server refuses what is written by this name; one that is gone is no error."""
+        raise NotImplementedError(f"{type(self).__name__} made {alias} for {name}")
 
     # --- of a vector store
 
@@ -103,18 +128,62 @@ class BehindAlias(ABC):
             real = self._unfinished(contents, current) if replace else current
             if real is None:
                 real = self.create(contents, replace=replace)
-            self._real = real
+            self._real, self._write_alias = real, None
             have = self.record(real)
+            if have is not None and not replace:
+                check_goes_on(have, contents, real)
             now = contents if have is None else resumed(have, contents)
             if have != now:
                 self.say(real, now)
+            self._open(real, now)
             return now
+
+    def _open(self, real: str, now: Contents) -> None:
+        """Let this load write, and no other.
+
+        The record is written before write aliases are removed, and read after the own one is made: of two loads at once,
+        one finds the other's record, or loses its alias.
+        """
+        alias = f"{real}__{now.load}"
+        self._write_alias = alias if self.add_write_alias(alias, real) else None
+        self._fence = Fence(now, lambda: self.record(real), real)
+        try:
+            self._fence.is_over()
+        except Problem:
+            if self._write_alias is not None:
+                self.remove_write_alias(alias, real)
+            raise
+        self._close(real, but=alias)
+
+    def _close(self, name: str, but: str | None = None) -> None:
+        for alias in self.write_aliases(name):
+            if alias != but:
+                self.remove_write_alias(alias, name)
 
     def send(self, batches: Iterable[Rows], request: Write) -> Mapping[str, Any]:
         """Send all rows; returns what `write` does."""
         assert self._throttle is not None, "prepare comes first"
+        assert self._fence is not None, "prepare comes first"
+        alone = self._write_alias is None and not self.compares
+        fenced = self._fence.request(request) if alone else self._fence.refused_late(request)
         with self.problems():
-            return self._throttle.send_all(batches, request)
+            return self._throttle.send_all(batches, fenced)
+
+    @contextmanager
+    def deleting(self) -> "Generator[None]":
+        """Errors as problems, while rows are deleted: by no load that is over."""
+        with self.problems():
+            if self._fence is not None and self._write_alias is None and not self.compares:
+                self._fence.check_delete()
+            try:
+                yield
+            except Exception:
+                if self._fence is None or not self._fence.is_over():
+                    raise
+
+    def written_as(self) -> str:
+        """The name by which rows are written and deleted."""
+        return self._write_alias or self.collection()
 
     def collection(self) -> str:
         """The name of the collection that is loaded, else of the one that serves."""
@@ -140,9 +209,11 @@ class BehindAlias(ABC):
         """
         held = {one: self.record(one) for one in self.mine()}
         before = self.serving()
-        if before is not None and before != name:
+        if before is not None:
             check_takes_place(self.record(before), contents, before)
         self.say(name, contents)
+        self._close(name)
+        self._write_alias = self._fence = None
         if before == name or contents.replaces is None:
             return None
         try:
@@ -155,6 +226,7 @@ class BehindAlias(ABC):
             return before
         for one, has in held.items():
             if one not in (name, before) and has is not None and has.complete:
+                self._close(one)
                 self.drop(one)
         return before
 
@@ -168,5 +240,6 @@ class BehindAlias(ABC):
             if is_rest_of(held, contents):
                 found = name
             else:
+                self._close(name)
                 self.drop(name)
         return found

@@ -13,7 +13,16 @@ from typing import Protocol
 import msgspec
 
 from launcher.errors import Problem
-from launcher.loading.contents import Contents, check_takes_place, is_beside, is_rest_of, resumed
+from launcher.loading.contents import (
+    Contents,
+    check_goes_on,
+    check_takes_place,
+    is_beside,
+    is_rest_of,
+    resumed,
+)
+from launcher.loading.stores.common.backpressure import Write
+from launcher.loading.stores.common.fence import Fence
 
 SCHEMA = "embedfleet/register/1"
 
@@ -82,6 +91,7 @@ def begin(record: Record, name: str, contents: Contents, *, replace_it: bool) ->
     held = serving(record)
     if not replace_it:
         if held is not None and record.serving is not None:
+            check_goes_on(held, contents, record.serving)
             now = resumed(held, contents)
             return Step(_with(record, record.serving, now), record.serving, now)
         fresh = _unused(record, name, contents)
@@ -135,6 +145,7 @@ class Register:
     def __init__(self, name: str, keeper: Keeper) -> None:
         self._name, self._keeper = name, keeper
         self._collection: str | None = None
+        self._fence: Fence | None = None
 
     @property
     def collection(self) -> str:
@@ -179,11 +190,25 @@ class Register:
             self._keeper.write_record(self._name, encode(step.record))
         make(step.collection)
         self._collection = step.collection
+        self._fence = Fence(
+            step.contents, lambda: self._read().collections.get(step.collection), step.collection
+        )
         return step.contents
+
+    def request(self, write: Write) -> Write:
+        """The same request, by a loader whose load is not over."""
+        assert self._fence is not None, "prepare comes first"
+        return self._fence.request(write)
+
+    def check_delete(self) -> None:
+        """Check that rows may be deleted: no later load has begun."""
+        if self._fence is not None:
+            self._fence.check_delete()
 
     def seal(self, contents: Contents) -> str | None:
         """Say that the collection is complete and serves; returns the one that served, which is kept."""
         step = finish(self._read(), self.collection, contents)
+        self._fence = None
         self._keeper.write_record(self._name, encode(step.record))
         if step.dropped:
             for one in step.dropped:

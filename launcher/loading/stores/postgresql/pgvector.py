@@ -14,7 +14,15 @@ from psycopg import errors, sql
 from launcher.errors import Problem
 from launcher.index_sizes.pgvector import index_bytes, table_bytes
 from launcher.index_sizes.size import DEFAULT_ID_BYTES as ID_BYTES
-from launcher.loading.contents import Contents, check_takes_place, decode, is_rest_of, resumed
+from launcher.loading.contents import (
+    Contents,
+    check_goes_on,
+    check_takes_place,
+    decode,
+    is_rest_of,
+    resumed,
+)
+from launcher.loading.stores.common.fence import Fence
 from launcher.loading.stores.postgresql import pgvector_tables as tables
 from launcher.loading.stores.postgresql.copy_binary import BIG_ENDIAN, HEADER, TRAILER, buffers
 from launcher.loading.stores.postgresql.pgvector_tables import TableName
@@ -49,6 +57,7 @@ class PgVector:
         self._table = self._name  # or the one that will take its place
         self._schema: Schema | None = None
         self._index = IndexSpec()
+        self._fence: Fence | None = None
         with problems():
             self._check_server(target.database)
 
@@ -82,9 +91,13 @@ class PgVector:
                 now = contents
                 self._server.run(tables.create_table(self._table, schema))
             else:
+                if not replace:
+                    check_goes_on(have, contents, str(self._table))
                 now = resumed(have, contents)
                 self._check_columns(schema)
             self._server.run(tables.comment(self._table, now))
+        table = self._table
+        self._fence = Fence(now, lambda: self._contents(table), str(table))
         return now
 
     def loaded(self, contents: Contents) -> Collection[LoadedFile]:
@@ -98,7 +111,7 @@ class PgVector:
         claim = tables.CLAIM.format(self._ledger())
         values = [file.load, file.run, file.sha256, file.key, file.rows]
         with problems(), self._server.own().transaction():
-            if self._server.run(claim, values):
+            if not self._is_over() and self._server.run(claim, values):
                 written = self._merge(batches) if merge else self._copy(self._table.quoted, batches)
                 if written != file.rows:
                     raise Problem(
@@ -108,8 +121,11 @@ class PgVector:
         return {}
 
     def delete(self, keys: Sequence[Key]) -> int:
-        """In one statement."""
-        with problems():
+        """In one statement, unless a later load has begun."""
+        with problems(), self._server.own().transaction():
+            if self._fence is not None and keys:
+                self._lock()  # a later load, which has it too when it begins, may want some of these rows
+                self._is_over()
             return self._server.count(tables.DELETE.format(self._table.quoted, tables.KEYS), _columns(keys))
 
     def seal(self, contents: Contents, receipts: Sequence[Mapping[str, Any]]) -> str | None:
@@ -199,6 +215,16 @@ class PgVector:
         query = sql.SQL("SELECT pg_advisory_xact_lock(hashtext(%s))")
         self._server.run(query, [f"embedfleet {self._name}"])
 
+    def _is_over(self) -> bool:
+        """Whether another loader has ended this load; until the transaction ends, no other table takes the place.
+
+        Raises:
+            Problem: a later load has begun, or the table is gone.
+        """
+        assert self._fence is not None, "prepare comes first"
+        self._server.run(tables.HOLD.format(self._table.quoted))
+        return self._fence.is_over()
+
     def _prepared(self) -> Schema:
         assert self._schema is not None, "prepare comes first"
         return self._schema
@@ -266,12 +292,21 @@ class PgVector:
         return rows
 
     def _merge(self, batches: Iterable[Rows]) -> int:
-        """Through a temporary table: rows that are the same are not written, so that a change costs what changed."""
+        """Through a temporary table: rows that are the same are not written, so that a change costs what changed.
+
+        While there is no primary key yet, those that are there are deleted before.
+        """
         staging = sql.Identifier(f"staging_{uuid4().hex}")
         columns = (*tables.OWN_COLUMNS, *self._prepared().kept)
         self._server.run(tables.STAGING.format(staging, tables.listed(columns), self._table.quoted))
         rows = self._copy(staging, batches)
-        self._server.run(tables.merge(self._table, staging, columns))
+        if self._server.run(tables.HAS_KEY, [self._text(self._table)]):
+            self._server.run(tables.merge(self._table, staging, columns))
+            return rows
+        for statement in (tables.REMOVE, tables.ADD):
+            self._server.run(
+                statement.format(table=self._table.quoted, staging=staging, columns=tables.listed(columns))
+            )
         return rows
 
     def _has_index(self, name: str) -> bool:

@@ -163,6 +163,9 @@ CLAIM = sql.SQL(
     "INSERT INTO {} (load, run, sha256, file, rows) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1"
 )
 LOADED = sql.SQL("SELECT sha256, file, rows FROM {} WHERE load = %s")
+HAS_KEY = sql.SQL("SELECT 1 FROM pg_index WHERE indrelid = to_regclass(%s) AND indisprimary")
+# Of a table that is written to: no other takes its place until the transaction ends.
+HOLD = sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE")
 PRIMARY_KEY = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY (id, chunk)")
 STAGING = sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
 COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
@@ -170,6 +173,9 @@ MERGE = sql.SQL(
     "INSERT INTO {table} AS t ({columns}) SELECT {columns} FROM {staging} ON CONFLICT (id, chunk) DO UPDATE "
     "SET {new} WHERE ({old}) IS DISTINCT FROM ({excluded})"
 )
+# Of a table that has no key yet.
+REMOVE = sql.SQL("DELETE FROM {table} t USING {staging} s WHERE t.id = s.id AND t.chunk = s.chunk")
+ADD = sql.SQL("INSERT INTO {table} ({columns}) SELECT {columns} FROM {staging}")
 KEYS = sql.SQL("unnest(%s::text[], %s::int[]) AS k (id, chunk)")
 DELETE = sql.SQL("DELETE FROM {} t USING {} WHERE t.id = k.id AND t.chunk = k.chunk")
 FETCH = sql.SQL(

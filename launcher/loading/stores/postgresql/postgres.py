@@ -101,6 +101,11 @@ _KNOWN: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
         "create it with createdb, or name another one",
     ),
     (
+        (errors.DiskFull,),
+        "PostgreSQL has no room left on its disk",
+        f"make room there; files of the run that were not whole are undone. Then {AGAIN}",
+    ),
+    (
         (psycopg.OperationalError,),
         "PostgreSQL cannot be reached, or ended the connection",
         f"see that the server runs; {AGAIN}",

@@ -9,6 +9,7 @@ For a cosine faiss scales what it stores; vectors have length 1 as they are.
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import numpy as np
 from opensearchpy import OpenSearch as Client
@@ -51,7 +52,9 @@ class _Api:
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         try:
             if isinstance(body, list):
-                return self._client.bulk(body=body, index=path.split("/")[1])
+                where, _, asked = path.partition("?")
+                options = dict(parse_qsl(asked))
+                return self._client.bulk(body=body, index=where.split("/")[1], params=options)
             return self._client.transport.perform_request(method, path, body=body)
         except LostError as error:
             raise UnreachableError(str(error.info or error.error)[:300]) from error

@@ -141,14 +141,14 @@ class SearchEngine(BehindAlias):
     def delete(self, keys: Sequence[Key]) -> int:
         """The server says of each whether it was there."""
         gone = 0
-        with self.problems():
+        with self.deleting():
             for start in range(0, len(keys), KEYS_AT_ONCE):
                 some = keys[start : start + KEYS_AT_ONCE]
                 lines = [{"delete": {"_id": _document_id(key)}} for key in some]
-                done = self._api.ask("POST", f"/{self.collection()}/_bulk", lines)
+                done = self._api.ask("POST", self._bulk_path(), lines)
                 for item in done["items"]:
                     status = int(item["delete"]["status"])
-                    if status not in (200, 404):
+                    if status not in (200, 404) or "error" in item["delete"]:
                         raise ServerError(status, f"a row was not deleted: {said_in(item['delete'])}")
                     gone += status == 200
         self._changed = True
@@ -263,7 +263,26 @@ class SearchEngine(BehindAlias):
         """Delete an index."""
         self._or_none("DELETE", f"/{name}")
 
+    def add_write_alias(self, alias: str, name: str) -> bool:
+        """An alias."""
+        self._api.ask("POST", "/_aliases", {"actions": [{"add": {"index": name, "alias": alias}}]})
+        return True
+
+    def write_aliases(self, name: str) -> list[str]:
+        """All aliases of the index but the one that is read."""
+        found: Json = self._or_none("GET", f"/{name}/_alias") or {}
+        return [alias for alias in found.get(name, {}).get("aliases", {}) if alias.startswith(f"{name}__")]
+
+    def remove_write_alias(self, alias: str, name: str) -> None:
+        """One that is gone is no error."""
+        gone = {"index": name, "alias": alias, "must_exist": False}
+        self._api.ask("POST", "/_aliases", {"actions": [{"remove": gone}]})
+
     # --- its own
+
+    def _bulk_path(self) -> str:
+        """By the write alias alone: a server would make an index of a name that is gone."""
+        return f"/{self.written_as()}/_bulk" + ("?require_alias=true" if self._write_alias else "")
 
     def _or_none(self, method: str, path: str) -> Any:
         try:
@@ -310,7 +329,7 @@ class SearchEngine(BehindAlias):
             )
         self._changed = True
         try:
-            done = self._api.ask("POST", f"/{self.collection()}/_bulk", lines)
+            done = self._api.ask("POST", self._bulk_path(), lines)
         except ServerError as error:
             if error.status in BUSY_STATUS:
                 raise Busy(str(error)) from error

@@ -123,13 +123,14 @@ class PineconeNamespace:
         del file, merge
         assert self._throttle is not None, "prepare comes first"
         with problems():
-            return self._throttle.send_all(batches, self._upsert)
+            return self._throttle.send_all(batches, self._register.request(self._upsert))
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Count those that are there, because Pinecone does not say how many it deleted."""
         there = list(self.fetch(keys))
         with problems():
             for start in range(0, len(there), DELETE_ROWS):
+                self._register.check_delete()
                 ids = [row_id(key) for key in there[start : start + DELETE_ROWS]]
                 self._index.delete(ids=ids, namespace=self._namespace)
                 self._seen.deleted(ids[-1])

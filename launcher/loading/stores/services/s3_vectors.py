@@ -129,13 +129,14 @@ class S3Vectors:
         del file, merge
         assert self._throttle is not None, "prepare comes first"
         with _problems():
-            return self._throttle.send_all(batches, self._put)
+            return self._throttle.send_all(batches, self._register.request(self._put))
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Count those that are there, because the service does not say how many it deleted."""
         with _problems():
             there = list(self._keys_there(keys))
             for start in range(0, len(there), DELETE_ROWS):
+                self._register.check_delete()
                 some = [_name(key) for key in there[start : start + DELETE_ROWS]]
                 self._call("delete_vectors", indexName=self._register.collection, keys=some)
         return len(there)

@@ -137,13 +137,14 @@ class TurbopufferNamespace:
         del file, merge
         assert self._throttle is not None, "prepare comes first"
         with _problems():
-            return self._throttle.send_all(batches, self._upsert)
+            return self._throttle.send_all(batches, self._register.request(self._upsert))
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Delete those that are there, counted before."""
         with _problems():
             ids = [str(row.id) for some in _parts(keys) for row in self._rows(list(some), [])]
             for start in range(0, len(ids), REQUEST_ROWS):
+                self._register.check_delete()
                 self._namespace().write(deletes=ids[start : start + REQUEST_ROWS])
         return len(ids)
 
