@@ -59,7 +59,7 @@ def running_postgres(folder: Path, *settings: str) -> Generator[Postgres, None, 
     programs = binaries()
     data = folder / "data"
     data.mkdir(parents=True)
-    _open_way(data)
+    open_way(data)
     _run(
         [
             *_as_nobody(programs),
@@ -103,7 +103,7 @@ def _wait(programs: Path, port: int, process: "subprocess.Popen[bytes]", log: Pa
         time.sleep(0.1)
 
 
-def _open_way(data: Path) -> None:
+def open_way(data: Path) -> None:
     """Let nobody in: the server's folder is its own, and those above may be passed."""
     data.chmod(0o700)
     if os.getuid():

@@ -396,7 +396,9 @@ def _problems() -> Generator[None]:
             f"Chroma cannot be reached: {_said(error)}", hint=f"see that the server runs; {AGAIN}"
         ) from error
     except ChromaError as error:
-        raise Problem(f"Chroma refused: {_said(error)}", hint=AGAIN) from error
+        # A server whose disk is full says that its log cannot be compacted, and no more.
+        hint = f"see the server's log, and whether its disk has room; {AGAIN}"
+        raise Problem(f"Chroma refused: {_said(error)}", hint=hint) from error
     except Exception as error:
         # Its client raises bare exceptions for answers that it does not know, and ValueError without a server.
         if type(error) not in (Exception, ValueError):

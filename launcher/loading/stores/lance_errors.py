@@ -14,6 +14,7 @@ from launcher.errors import Problem
 COMMIT_ATTEMPTS = 10
 AGAIN = "run the same command again: files that are loaded are not written twice"
 SOURCE = re.compile(r",? ?\S+\.rs:\d+(:\d+)?$")  # the line of its own code, behind each message of Lance
+NO_ROOM = re.compile(r"no space left|os error (28|122)\b|quota exceeded", re.IGNORECASE)
 
 Result = TypeVar("Result")
 
@@ -38,6 +39,6 @@ def problems(uri: str) -> Generator[None]:
         yield
     except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
         said = SOURCE.sub("", str(error).strip().partition("\n")[0])[:300] or type(error).__name__
-        raise Problem(
-            f"Lance cannot use {uri}: {said}", hint=f"see that the path can be written; {AGAIN}"
-        ) from error
+        full = NO_ROOM.search(str(error)) is not None
+        hint = "make room there, then" if full else "see that the path can be written;"
+        raise Problem(f"Lance cannot use {uri}: {said}", hint=f"{hint} {AGAIN}") from error

@@ -20,6 +20,7 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     NoPermissionError,
+    OutOfMemoryError,
     RedisError,
     ResponseError,
     WatchError,
@@ -355,6 +356,11 @@ def _problems() -> Generator[None]:
         if "unknown command" in str(error).lower():
             raise Problem(
                 f"the server has no RediSearch: {error}", hint="load the module `search`, or use Redis 8"
+            ) from error
+        if isinstance(error, OutOfMemoryError):
+            raise Problem(
+                "the memory of the server is full, up to its maxmemory",
+                hint=f"raise its maxmemory (CONFIG SET maxmemory BYTES) or delete what it need not hold; then {AGAIN}",
             ) from error
         raise Problem(f"the server refused: {error}", hint=AGAIN) from error
     except RedisError as error:
