@@ -236,10 +236,23 @@ def table(found: Mapping[str, Sequence[_Case]]) -> dict[str, Any]:
         out[name] = by_ratio
     for name, rows in out.items():
         for ratio, cell in rows.items():
-            if "uniform" in out and name != "uniform":
-                other = out["uniform"][ratio]["cost_over_hindsight"]
-                cell["points_under_uniform"] = round(100 * (other - cell["cost_over_hindsight"]), 1)
+            if "uniform" in found and name != "uniform":
+                cell.update(points_under(found["uniform"], found[name], float(ratio)))
     return out
+
+
+def points_under(others: Sequence[_Case], cases: Sequence[_Case], ratio: float) -> dict[str, float]:
+    """How many points of hindsight the same runs cost less than by `uniform`: the mean and its standard error."""
+    pairs = zip(others, cases, strict=True)
+    points = [
+        100 * (other.outcome.usd - case.outcome.usd) / case.hindsight
+        for other, case in pairs
+        if case.ratio == ratio
+    ]
+    return {
+        "points_under_uniform": round(float(np.mean(points)), 1),
+        "points_standard_error": round(float(np.std(points)) / len(points) ** 0.5, 1),
+    }
 
 
 def speed(market: BenchMarket, policy: str, runs: int = 100) -> dict[str, float]:

@@ -45,7 +45,8 @@ def bin_rows(pairs: Sequence[tuple[float, float]], *, chances: bool = False) -> 
 def chance_row(pairs: Sequence[tuple[float, float]], *, chances: bool = False) -> dict[str, Any]:
     """Means of said and seen, the mean gap of the bins weighted by runs, and the bins.
 
-    `chances`: also in how many bins the interval of what was seen holds what was said.
+    `chances`: also the 95 % interval of the chance that was seen, and in how many bins that of what was seen there holds
+    what was said.
     """
     rows = bin_rows(pairs, chances=chances)
     gap = sum(row["runs"] * abs(row["said"] - row["seen"]) for row in rows) / max(1, len(pairs))
@@ -56,6 +57,8 @@ def chance_row(pairs: Sequence[tuple[float, float]], *, chances: bool = False) -
         "gap": round(gap, 3),
     }
     if chances:
+        low, high = wilson(round(sum(one for _, one in pairs)), len(pairs))
+        found["interval"] = [round(low, 3), round(high, 3)]
         within = (row["interval"][0] <= row["said"] <= row["interval"][1] for row in rows)
         found["bins_within_interval"] = f"{sum(within)} of {len(rows)}"
     return {**found, "bins": rows}

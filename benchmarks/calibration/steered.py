@@ -218,8 +218,18 @@ def _rounded(values: Sequence[float], quantile: float) -> float | None:
 
 
 def half_report(cases: Sequence[Case]) -> dict[str, Any]:
-    """The figures of a half, and those of each ratio, market and availability on demand, without their bins."""
+    """The figures of a half, and those of each ratio, market and availability on demand.
+
+    The latter are without their bins, but for the chance to be late by availability on demand.
+    """
     out = report(cases)
+    out["late_by_obtainable"] = {
+        f"{share:g}": chance_row(
+            [(case.chance_late, float(case.seen_late)) for case in cases if case.obtainable == share],
+            chances=True,
+        )
+        for share in dict.fromkeys(case.obtainable for case in cases)
+    }
     keys: dict[str, Callable[[Case], str]] = {
         "ratio": lambda case: f"{case.ratio:g}",
         "market": lambda case: case.market,

@@ -259,36 +259,33 @@ def chance_late(level: Level, net: SafetyNet | None, outlook: Outlook, net_hours
     """The chance that the work is not done by the deadline. `net_hours`: how long on-demand machines are to work.
 
     The net does what it can, if machines on demand are there when it needs them; spot must do the rest. Where they are
-    refused for longer than the net may wait, when it begins or while it works, spot must do all.
+    refused for longer than the net may wait, when it begins or while it works, spot must do all. The mean over SPEEDS
+    equally likely speeds: at a slow one the net alone may not do the work, at a fast one it may wait for longer.
     """
     all_of_it, until_net = _spot(level, Outlook(outlook.tokens)), _spot(level, outlook)
     if net is None or not net.machines:
         return _chance_short(all_of_it, outlook.tokens if net is None else max(0.0, -net.margin))
-    missing = _chance_slow(level, net, outlook.tokens, all_of_it)
-    patience = net.margin_seconds or 0.0
-    if level.found:
-        patience = min(patience, outlook.reserve)
-    patience = max(0.0, patience)
-    refused = chance_refused(outlook.refusals, patience)
-    if level.found:  # machines on demand alone are all asked for at once
-        refused += (1 - refused) * chance_refused_later(outlook.refusals, patience, net_hours)
-    return missing + (1 - missing) * refused * _chance_short(until_net, outlook.tokens)
-
-
-def _chance_slow(level: Level, net: SafetyNet, tokens: float, spot: Sequence[Supply]) -> float:
-    """The chance that machines are so slow that the net and spot together do not do the work.
-
-    Over SPEEDS equally likely speeds. Where machines on demand can fill the fleet in time, spot does nothing beside
-    them.
-    """
     sigma = 0.0 if level.listed is None else _sigma(level.listed)
-    late, most = 0.0, net.margin + tokens  # at the slow end
+    late, most, spot_short = 0.0, net.margin + outlook.tokens, _chance_short(until_net, outlook.tokens)
     for sigmas in SPEED_SIGMAS:
         speed = exp(sigma * sigmas)  # as a share of the median
-        rest = tokens - most * speed * exp(P90_SIGMAS * sigma)
-        if rest > 0:
-            late += 1.0 if net.in_time >= level.most else _chance_short(spot, rest / speed)
+        fast = speed * exp(P90_SIGMAS * sigma)  # as a share of the slow end, at which the net is computed
+        rest = outlook.tokens - most * fast
+        missing = 0.0
+        if rest > 0:  # machines on demand that can fill the fleet in time leave no room for spot beside them
+            missing = 1.0 if net.in_time >= level.most else _chance_short(all_of_it, rest / speed)
+        patience = max(0.0, -rest / fast / net.free_rate) if net.free_rate else 0.0
+        late += missing + (1 - missing) * _refused(level, outlook, patience, net_hours) * spot_short
     return late / SPEEDS
+
+
+def _refused(level: Level, outlook: Outlook, patience: float, net_hours: float) -> float:
+    """The chance that on demand is refused for so many seconds when the net begins, or while it works."""
+    if not level.found:  # machines on demand alone are all asked for at once
+        return chance_refused(outlook.refusals, patience)
+    patience = min(patience, outlook.reserve)
+    refused = chance_refused(outlook.refusals, patience)
+    return refused + (1 - refused) * chance_refused_later(outlook.refusals, patience, net_hours)
 
 
 def _spot(level: Level, outlook: Outlook) -> list[Supply]:

@@ -15,9 +15,9 @@ OUTAGE_HOURS = 1.0  # assumed; the simulator draws outages about it
 # Share of the time in which a place has machines on demand, where nothing is known of it. No public trace records on
 # demand: it is an assumption, and plans say so.
 ASSUMED_SHARE = 0.95
-# Share of the times without machines in which the net asks for some while it works already: tuned on the first half of
-# `make bench-calibration`, checked on the other.
-ASKED_MEANWHILE = 0.5
+# Share of the times without machines in which the net asks for some while it works already, as it starts them one after
+# another: tuned on the first half of `make bench-calibration`, checked on the other.
+ASKED_MEANWHILE = 0.7
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def test_halves_share_no_market_and_a_case_is_one_run() -> None:
 def test_bins_of_chances_have_the_interval_of_what_was_seen() -> None:
     pairs = [(0.3, float(number % 4 == 0)) for number in range(64)]
     found = chance_row(pairs, chances=True)
-    assert found["bins"][0]["interval"] == [0.16, 0.368]
+    assert found["interval"] == found["bins"][0]["interval"] == [0.16, 0.368]
     assert found["bins_within_interval"] == "1 of 1"
     assert chance_row([(0.9, seen) for _, seen in pairs], chances=True)["bins_within_interval"] == "0 of 1"
 

@@ -15,6 +15,7 @@ def test_table_counts_runs_and_compares_with_uniform() -> None:
     assert 1.0 <= rows["greedy"]["2"]["cost_over_hindsight"] < rows["on-demand"]["2"]["cost_over_hindsight"]
     over = rows["uniform"]["2"]["cost_over_hindsight"] - rows["greedy"]["2"]["cost_over_hindsight"]
     assert rows["greedy"]["2"]["points_under_uniform"] == pytest.approx(100 * over, abs=0.1)
+    assert rows["greedy"]["2"]["points_standard_error"] > 0
 
 
 def test_speed_is_measured_on_whole_runs() -> None:

@@ -1,5 +1,6 @@
 """On demand that is refused: the chance of it, and what it does to the chance to be late."""
 
+from dataclasses import replace
 from math import exp
 
 import pytest
@@ -79,3 +80,11 @@ def test_on_demand_that_is_never_there_leaves_the_deadline_to_spot() -> None:
     alone = chance_late(hours=8.0, kinds=KINDS[:3])
     assert alone <= chance_late(hours=8.0, obtainable=0.0) < 1
     assert chance_late(hours=8.0, obtainable=0.0, kinds=(ON_DEMAND,)) == 1.0
+
+
+def test_a_net_of_machines_that_are_mostly_faster_waits_for_longer_where_it_is_refused() -> None:
+    """At 1.25 times the work the slow end of the speed leaves the net no time; the median leaves it most of an hour."""
+    spread = tuple(replace(one, tokens_per_second_p10=800.0) for one in KINDS)
+    sure, often = (chance_late(hours=7.5, kinds=spread, obtainable=share) for share in (1.0, 0.85))
+    assert sure == pytest.approx(0.125)  # speeds at which the net cannot do the work
+    assert 0.3 < often < 0.4  # 0.42 if no speed left it any time
