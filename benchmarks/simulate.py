@@ -251,7 +251,7 @@ def points_under(others: Sequence[_Case], cases: Sequence[_Case], ratio: float) 
     ]
     return {
         "points_under_uniform": round(float(np.mean(points)), 1),
-        "points_standard_error": round(float(np.std(points)) / len(points) ** 0.5, 1),
+        "points_standard_error": round(float(np.std(points)) / len(points) ** 0.5, 2),
     }
 
 

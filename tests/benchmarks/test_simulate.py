@@ -15,7 +15,10 @@ def test_table_counts_runs_and_compares_with_uniform() -> None:
     assert 1.0 <= rows["greedy"]["2"]["cost_over_hindsight"] < rows["on-demand"]["2"]["cost_over_hindsight"]
     over = rows["uniform"]["2"]["cost_over_hindsight"] - rows["greedy"]["2"]["cost_over_hindsight"]
     assert rows["greedy"]["2"]["points_under_uniform"] == pytest.approx(100 * over, abs=0.1)
-    assert rows["greedy"]["2"]["points_standard_error"] > 0
+    pairs = zip(found["uniform"], found["greedy"], strict=True)
+    points = [100 * (other.outcome.usd - one.outcome.usd) / one.hindsight for other, one in pairs]
+    error = abs(points[0] - points[1]) / 2 / 2**0.5  # of the mean of two runs
+    assert rows["greedy"]["2"]["points_standard_error"] == pytest.approx(error, abs=0.01)
 
 
 def test_speed_is_measured_on_whole_runs() -> None:
