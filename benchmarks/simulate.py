@@ -81,11 +81,17 @@ class BenchMarket:
             fleet=fixed_fleet(kinds, tokens, deadline, most),
         )
 
+    def start(self, seed: int) -> int:
+        """The minute of the traces at which the market of this seed begins."""
+        return int(np.random.default_rng([seed, 77]).integers(self.traces.minutes))
+
     def market(self, scenario: Scenario, seed: int) -> Market:
         """The market from a start that the seed draws."""
         random = np.random.default_rng([seed, 77])
-        traces = dict(enumerate(self.traces.places))
         offset = int(random.integers(self.traces.minutes))
+        # By place and not by position: a scenario may have some of the places alone.
+        places = {trace.place: trace for trace in self.traces.places}
+        traces = {n: places[kind.infra] for n, kind in enumerate(scenario.kinds) if kind.spot}
         return market_of(scenario, traces, offset, int(horizon(scenario.deadline) // 60) + 1, random)
 
 

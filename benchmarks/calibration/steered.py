@@ -122,24 +122,24 @@ def scenario_of(market: BenchMarket, ratio: float, room: int, obtainable: float)
     return replace(plain, kinds=kinds, no_on_demand=1 - obtainable)
 
 
-def drawn_run(
+def simulated_run(
     market: BenchMarket, scenario: Scenario, draw: str, policy: Callable[[Scenario], Policy]
-) -> tuple[Forecast, RunOutcome]:
-    """What the first look forecasts, and a run by a policy at a speed and from a start that `draw` decides."""
+) -> RunOutcome:
+    """A run by a policy at a speed and from a start that `draw` decides."""
     number = crc32(draw.encode())
     random = np.random.default_rng([number, 11])
     speed = exp(log(1 / SPEED_P10) / P90_SIGMAS * float(random.standard_normal()))
-    world = market.market(scenario, number)
-    said = first_forecast(scenario, world)
     true = replace(scenario, slower=speed)
-    return said, simulate_run(true, world, policy(true), np.random.default_rng([number, 5]))
+    world = market.market(scenario, number)
+    return simulate_run(true, world, policy(true), np.random.default_rng([number, 5]))
 
 
 def run_case(market: BenchMarket, ratio: float, room: int, obtainable: float, seed: int) -> Case:
     """One run at a drawn speed, from a drawn start."""
     scenario = scenario_of(market, ratio, room, obtainable)
     draw = f"{market.name} {ratio:g} {room} {seed}"  # the same with and without refusals
-    said, outcome = drawn_run(market, scenario, draw, SteeredPolicy)
+    said = first_forecast(scenario, market.market(scenario, crc32(draw.encode())))
+    outcome = simulated_run(market, scenario, draw, SteeredPolicy)
     return Case(
         market=market.name,
         ratio=ratio,

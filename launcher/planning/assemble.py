@@ -123,7 +123,7 @@ def assemble_plan(
         sink=sink_cost(job.sink, vectors, _steered_usd(steering) or chosen.usd),
         steering=steering,
         static_chance_late=static_chance_late(
-            job, chosen, clouds.requirements, request.now, request.options.steered
+            chosen, clouds.requirements, request.now, request.options.steered
         )
         if clouds
         else None,

@@ -46,6 +46,7 @@ from launcher.planning.saved.saved_plan import (
     digest_of,
 )
 from launcher.planning.saved.steering_plan import SteeringPlan
+from launcher.planning.steering.static_fleet import LateChance
 from launcher.throughput.spread import Spread
 
 # Keys of a job that change where and for how much it is done, but not its vectors.
@@ -68,7 +69,7 @@ class Plan:
     binding: tuple[str, ...]  # limits that keep a cheaper fleet out, in words
     not_priced: tuple[str, ...]  # what the dollars leave out, in words
     prices_as_of: date | None  # the oldest price that has a date; None: no such price was used
-    static_chance_late: float | None = None  # of the chosen fleet, were it not steered
+    static_chance_late: LateChance | None = None  # of the chosen fleet, were it not steered
     frontier: tuple[Estimate, ...] = ()
     kinds: tuple[Estimate, ...] = ()  # each machine type alone, where it is cheapest
     hosted: tuple[HostedApi, ...] = ()
@@ -125,7 +126,8 @@ def saved_plan_of(plan: Plan) -> SavedPlan:
             past_runs=plan.past,
             unpriced=_unpriced(chosen),
             reduced=plan.reduced,
-            chance_late=plan.static_chance_late,
+            chance_late=None if plan.static_chance_late is None else plan.static_chance_late.mean,
+            chance_late_range=None if plan.static_chance_late is None else plan.static_chance_late.range,
         ),
         frontier=tuple(_frontier_point(estimate) for estimate in plan.frontier),
         alternatives=tuple(_alternative_fleet(alternative) for alternative in plan.alternatives),

@@ -9,7 +9,9 @@ from benchmarks.calibration import static, steered
 from benchmarks.calibration.bins import bin_rows, chance_row, wilson
 from benchmarks.calibration.static import StaticCase, fleet_of
 from benchmarks.calibration.steered import HELD_OUT, TUNING, Case, chance_below, halves, report, scenario_of
+from launcher.planning.steering.static_fleet import LateChance
 
+EVEN = LateChance(0.5, 0.2, 0.8)
 SPREAD = 0.3  # standard deviation of the logarithm
 
 
@@ -103,16 +105,36 @@ def test_static_case_is_one_run_and_its_chance_falls_with_the_time_that_it_has()
     tight, loose = (static.run_case(market, 4.0, times, 0) for times in (1.0, 4.0))
     assert tight == static.run_case(market, 4.0, 1.0, 0)
     assert loose.machines > tight.machines
-    assert 0 < loose.chance_late < tight.chance_late < 1
+    assert 0 < loose.said.mean < tight.said.mean < 1
+    assert loose.after != loose.said
+    assert loose.after.high - loose.after.low < loose.said.high - loose.said.low
+
+
+def test_market_of_some_places_has_the_traces_of_those_places() -> None:
+    """The cheapest places of a recording are not its first: a fleet there met the traces of the first ones."""
+    market = next(one for one in halves()[TUNING] if one.name == "v100-9-zones")
+    whole = scenario_of(market, 4.0, 1, 1.0)
+    part = fleet_of(whole, 1.0)
+    traces = {
+        kind.infra: one.available
+        for kind, one in zip(whole.kinds, market.market(whole, 7).kinds, strict=True)
+        if kind.spot
+    }
+    assert [kind.infra for kind in part.kinds] != [kind.infra for kind in whole.kinds][: len(part.kinds)]
+    for kind, one in zip(part.kinds, market.market(part, 7).kinds, strict=True):
+        assert one.available == [min(kind.cap, there) for there in traces[kind.infra][: len(one.available)]]
 
 
 def test_static_figures_are_of_each_deadline_and_market() -> None:
     cases = [
-        StaticCase(market, ratio, times, 8, 1, 0.5, late)
+        StaticCase(market, ratio, times, 8, 1, EVEN, EVEN, late)
         for ratio, times in static.DEADLINES
         for market, late in (("always", True), ("never", False))
     ]
     found = static.report(cases)
-    assert (found["runs"], found["said"], found["seen"]) == (10, 0.5, 0.5)
+    assert found["runs"] == 10
+    for words in ("before_any_run", "after_earlier_runs"):
+        assert (found[words]["said"], found[words]["seen"]) == (0.5, 0.5)
+    assert found["brier"] == {"before_any_run": 0.25, "after_earlier_runs": 0.25, "the_mean_of_all": 0.25}
     assert {row["seen"] for row in found["by_deadline"].values()} == {0.5}
     assert {name: row["seen"] for name, row in found["by_market"].items()} == {"always": 1.0, "never": 0.0}

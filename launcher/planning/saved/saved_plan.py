@@ -31,7 +31,9 @@ from launcher.planning.saved.steering_plan import SteeringPlan
 
 SCHEMA = "embedfleet/plan/2"
 LATER_PLACE_KEYS = ("quoted_usd_per_hour", "price_as_of", "discount", "tokens")  # of a machine group's places
-LATER_FIGURES = frozenset({"chance_late"})  # of the keys below, those of which 0 says something
+LATER_FIGURES = frozenset(
+    {"chance_late", "chance_late_range"}
+)  # of the keys below, those of which 0 says something
 # Keys that came later than the schema, by section and class: left out while they hold nothing, so that the plans of
 # the version before are written as they were read.
 LATER_KEYS = (  # "": the plan itself
@@ -58,6 +60,7 @@ LATER_KEYS = (  # "": the plan itself
     ("totals", "PlanTotals", "unpriced"),
     ("totals", "PlanTotals", "reduced"),
     ("totals", "PlanTotals", "chance_late"),
+    ("totals", "PlanTotals", "chance_late_range"),
     ("lots", "MachineGroup", "capacity"),
     ("frontier", "FrontierPoint", "unpriced"),
     ("alternatives", "AlternativeFleet", "unpriced"),
@@ -191,8 +194,9 @@ class PlanTotals:
 
     `unpriced` names the items that lack a price in whole or in part, each with the most in USD that the missing part
     costs (None: no bound). Where it is not empty, the dollars are the least that the fleet costs. `chance_late`: from 0
-    to 1, of these machines where they are not steered (None: no deadline, or not known). Hours are those of machines that
-    come when they are asked for; the chance holds that places may have none.
+    to 1, of these machines where they are not steered (None: no deadline, or not known); its P10 and P90 over markets are
+    `chance_late_range`. Hours are those of machines that come when they are asked for; the chance holds that places may
+    have none.
     """
 
     usd: UsdQuantiles
@@ -205,6 +209,7 @@ class PlanTotals:
     unpriced: Mapping[str, Decimal | None] = field(default_factory=dict[str, Decimal | None])
     reduced: ReducedPrecision | None = None  # None: the usual precision
     chance_late: float | None = None
+    chance_late_range: tuple[float, float] | None = None
 
     @property
     def bound(self) -> Decimal:

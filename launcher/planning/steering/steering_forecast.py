@@ -180,7 +180,7 @@ def _forecast(
     """The forecast of the launcher's first look. `tokens`: P50 and P90. `hours`: the horizon without a deadline."""
     situation = Situation(
         now=now,
-        kinds=[_kind(number, kind) for number, kind in enumerate(envelope.kinds)],
+        kinds=[kind_of(number, kind) for number, kind in enumerate(envelope.kinds)],
         machines=(),
         tokens_left=tokens[0],
         steering=Steering(
@@ -203,7 +203,8 @@ def _forecast(
     return decide(situation).course.forecast
 
 
-def _kind(number: int, kind: SteeredKind) -> Kind:
+def kind_of(number: int, kind: SteeredKind) -> Kind:
+    """A kind of an envelope as steering sees it."""
     return Kind(
         number=number,
         key=place_key(kind),

@@ -5,7 +5,7 @@ from launcher.jobs.job import JobLimits, load
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
 from launcher.planning.pilot_machine import pilot_machine
-from launcher.planning.saved.saved_plan import SavedPlan
+from launcher.planning.saved.saved_plan import PlanTotals, SavedPlan
 from launcher.planning.saved.steering_plan import Envelope, SteeringPlan
 
 POLICIES = {
@@ -24,8 +24,8 @@ def steering_lines(plan: SavedPlan) -> list[tuple[str, str]]:
     """A word and its line for each thing to know. A plan that is not steered has its chance to be late, if known."""
     steering = plan.steering
     if steering is None:
-        chance = plan.totals.chance_late
-        return [] if chance is None else [("late", f"in {chance_text(chance)}: {UNSTEERED}")]
+        late = _late_static(plan.totals)
+        return [] if not late else [("late", f"{late}: {UNSTEERED}")]
     limits = load(plan.work.job).limits
     lines: list[tuple[str, str]] = []
     if steering.expects:
@@ -90,10 +90,22 @@ def _policy(steering: SteeringPlan) -> str:
 def _static(plan: SavedPlan) -> str:
     """What the planned machines would cost and take, were they rented whatever happens: with `--steer static`."""
     totals = plan.totals
-    late = "" if totals.chance_late is None else f"; late in {chance_text(totals.chance_late)}"
+    late = _late_static(totals)
+    late = f"; late {late}" if late else ""
     condition = "it comes" if totals.machines == 1 else "all come"
     figures = _figures(plan, totals.usd, totals.hours)
     return f"{plural(totals.machines, 'machine')}, if {condition}: {figures}{late}"
+
+
+def _late_static(totals: PlanTotals) -> str:
+    """How often the planned machines alone are late, over all markets and in good and bad ones; "": not known."""
+    if totals.chance_late is None:
+        return ""
+    text = f"in {chance_text(totals.chance_late)}"
+    if totals.chance_late_range is None:
+        return text
+    low, high = (f"{100 * chance:.0f}" for chance in totals.chance_late_range)
+    return text if low == high else f"{text} ({low} to {high} by market: P10 to P90)"
 
 
 def _figures(plan: SavedPlan, usd: UsdQuantiles, hours: HoursQuantiles) -> str:

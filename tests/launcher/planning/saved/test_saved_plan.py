@@ -250,3 +250,12 @@ def test_chance_of_nothing_is_not_an_unknown_chance() -> None:
     for chance in (0.0, 0.25, None):
         made = plan_file.with_digest(replace(saved, totals=replace(saved.totals, chance_late=chance)))
         assert plan_file.read(plan_file.dump(made)) == made
+
+
+def test_range_of_a_chance_comes_back_as_it_was() -> None:
+    saved = plan_file.plan_in(DATA / "cloud.json")
+    assert "chance_late_range" not in plan_file.dump(saved)["totals"]
+    for ends in ((0.0, 0.0), (0.2, 0.8)):
+        totals = replace(saved.totals, chance_late=0.5, chance_late_range=ends)
+        made = plan_file.with_digest(replace(saved, totals=totals))
+        assert plan_file.read(plan_file.dump(made)) == made

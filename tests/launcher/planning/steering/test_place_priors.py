@@ -82,12 +82,10 @@ def test_another_gpu_purchase_or_place_says_nothing_of_this_one(key: PlaceKey) -
 
 
 def test_planned_machines_that_are_not_steered_are_late_more_often_where_spot_was_seldom() -> None:
-    seldom, average = (
-        static_chance_late(JOB, CHOSEN, REQUIREMENTS, NOW, runs) for runs in ([past(SELDOM)], [])
-    )
+    seldom, average = (static_chance_late(CHOSEN, REQUIREMENTS, NOW, runs) for runs in ([past(SELDOM)], []))
     assert seldom is not None
     assert average is not None
-    assert seldom > average
+    assert seldom.mean > average.mean
 
 
 def test_a_launch_begins_with_what_stands_in_its_plan() -> None:

@@ -140,6 +140,12 @@ def test_figures_of_a_steered_plan_are_those_of_the_steered_run() -> None:
     assert text.index("static   21 machines, if all come: $80.25") > text.index("may rent")
 
 
+def test_chance_of_the_planned_machines_alone_is_said_with_its_range_over_markets() -> None:
+    plan = sample_plan.steered()
+    plan["totals"] |= {"chance_late": 0.69, "chance_late_range": [0.3, 0.93]}
+    assert "late in 69 of 100 runs (30 to 93 by market: P10 to P90)" in " ".join(screen(plan).split())
+
+
 def test_storage_that_a_comparison_leaves_out_is_named() -> None:
     plan = sample_plan.steered()
     plan["totals"]["items"]["storage"] = "1.25"
