@@ -7,6 +7,7 @@ whatever the format.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, time
 from typing import Any, cast
 
 from tasks.formats.fields import field_of
@@ -110,14 +111,23 @@ def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns
 
 
 def _kept(value: Any) -> str | None:
-    """A value as text: strings as they are, others as JSON, so that a column has one type over all files."""
+    """A value as text, so that a column has one type over all files; None: it has none.
+
+    Strings are as they are, dates and times in ISO 8601, decimals with their digits, and what JSON knows is JSON.
+    """
     if value is None or isinstance(value, Unreadable):
         return None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
+    elif isinstance(value, bool | int | float | list | dict):
+        value = json.dumps(value, ensure_ascii=False, default=_scalar_text)
     elif not isinstance(value, str):
-        value = json.dumps(value, ensure_ascii=False, default=str)
+        value = _scalar_text(value)
     return value.encode("utf-8", "replace").decode()
+
+
+def _scalar_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date | time) else str(value)  # a datetime is a date
 
 
 def _text_of(value: Any, join: str | None) -> Any:

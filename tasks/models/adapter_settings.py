@@ -3,7 +3,7 @@
 sentence-transformers loads an adapter through transformers, which places peft's layers and reads the weights by rules of
 its own. A setting is obeyed here where the vectors of an adapter with it were compared and are the same; the others are
 refused by name, because each of them can give other vectors without a word. Measured with transformers 5.24 and peft
-0.21, in `tests/tasks/engines/test_adapters.py`.
+0.21, in `tests/tasks/engines/transformer/test_adapter.py`.
 """
 
 from collections.abc import Mapping

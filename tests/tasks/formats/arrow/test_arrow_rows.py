@@ -6,6 +6,8 @@ import gzip
 import io
 import subprocess
 import sys
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from struct import pack, unpack_from
 from typing import Any
@@ -69,6 +71,25 @@ def test_fields_of_structs_by_dots(kind: str) -> None:
     missing = "no text: 'doc.text' is missing or null"
     assert said(rows(written(kind), "doc.text")) == [("1", "a"), ("2", missing), ("3", "c")]
     assert said(rows(written(kind), id="doc.k.id"))[0] == ("x", "one")
+
+
+def test_kept_dates_and_decimals_are_text_that_a_filter_finds() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    kept: dict[str, list[Any]] = {
+        "day": [moment.date()],
+        "at": [moment],
+        "clock": [moment.time()],
+        "price": [Decimal("12.50")],
+        "days": [[moment.date()]],
+        "open": [True],
+        "code": [b"\xc3\xa9"],
+    }
+    (row,) = rows(written(table=pa.table({"id": [1], "text": ["a"], **kept})), keep=tuple(kept))
+    assert isinstance(row, Document)
+    assert row.kept == (
+        *("2026-01-02", "2026-01-02T03:04:05+00:00", "03:04:05", "12.50"),
+        *('["2026-01-02"]', "true", "é"),
+    )
 
 
 def test_lists_are_joined_where_the_job_says_how() -> None:
