@@ -8,8 +8,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -51,10 +52,18 @@ def embedfleet(*words: object, folder: Path, **env: str) -> subprocess.Completed
     )
 
 
-def in_process(
-    *words: object, folder: Path, handler_of: Callable[[str], Handler] = command_of, **env: str
-) -> subprocess.CompletedProcess[str]:
+def in_process(*words: object, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """A command in this process, as if it was run in `folder`: what most tests need, without a second of start-up."""
+    return run_main(words, folder, env)
+
+
+def run_main(
+    words: Sequence[object],
+    folder: Path,
+    env: Mapping[str, str] = MappingProxyType({}),
+    handler_of: Callable[[str], Handler] = command_of,
+) -> subprocess.CompletedProcess[str]:
+    """The same, with commands that are carried out by what `handler_of` gives for their names."""
     out, err = io.StringIO(), io.StringIO()
     before, mine = dict(os.environ), environment(**env)
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -11,13 +11,13 @@ import pytest
 from launcher.cli.main import command_of, main
 from launcher.cli.options.commands import Handler
 from scripts.schemas import ERROR
-from tests.support.cli_runs import in_process, records, write_job
+from tests.support.cli_runs import in_process, records, run_main, write_job
 from tests.support.runs import write_jsonl
 
 
 def error(*words: object, folder: Path, handler_of: Callable[[str], Handler] = command_of) -> dict[str, Any]:
     """The error that a command prints, checked against the schema, its exit status and its text on stderr."""
-    done = in_process(*words, folder=folder, handler_of=handler_of)
+    done = run_main(words, folder, handler_of=handler_of)
     body = json.loads(done.stdout)
     jsonschema.validate(body, ERROR)
     assert done.returncode == body["code"]
