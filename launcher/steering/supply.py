@@ -22,9 +22,8 @@ SECONDS_PER_HOUR = 3600.0
 MAX_START_SHARE = 0.9  # of a machine's time that cold starts may be believed to take
 
 
-class Source(
-    msgspec.Struct, frozen=True
-):  # each look makes one of every place: a tenth of a dataclass's time
+# Source and Supply are structures of msgspec: each look makes one of every place, in a tenth of a dataclass's time.
+class Source(msgspec.Struct, frozen=True):
     """A spot kind as a source of tokens over the time that is left.
 
     `usd_per_token` holds egress and the cold start; the start of a machine that runs is paid. `machines`: how many it is
@@ -97,7 +96,7 @@ def settling(falls: float, returns: float, hours: float) -> float:
     return 2 / span * (1 - (1 - exp(-span)) / span)
 
 
-class Supply(msgspec.Struct, frozen=True):  # like Source, one of every place
+class Supply(msgspec.Struct, frozen=True):
     """Tokens that the first places together may do: expected, standard deviation, and machines that work on average."""
 
     tokens: float
