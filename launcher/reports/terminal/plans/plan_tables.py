@@ -107,12 +107,16 @@ def columns_table(*names: str, words: int) -> Table:
 
 
 def whole_figures(table: Table) -> Table:
-    """The table, with columns of figures that are never narrower than their figures."""
+    """The table, with columns of figures that are never narrower than their figures, and whose heads may be broken.
+
+    Columns that may not wrap keep the width of their heads, and those of words are left with a few letters.
+    """
     for column in table.columns:
         if column.no_wrap:
             heads, *cells = column.cells
             words = str(heads).split()
             column.min_width = max(cell_len(text) for text in (*words, *map(str, cells)))
+            column.no_wrap = False
     return table
 
 

@@ -110,6 +110,20 @@ def test_prices_without_a_date_are_never_called_fresh() -> None:
     assert "prices: none has a date, so their age is unknown" in "\n".join(lines(plan))
 
 
+def test_columns_of_words_are_not_crushed_on_80_columns() -> None:
+    plan = sample_plan.plan()
+    plan["lots"][0] |= {
+        "regions": ["Sichuan, CN, AS"],
+        "tokens_per_second": 548_450.0,
+        "capacity": {"gpus": 8, "assumed": True, "source": "one host"},
+    }
+    text = printed(plan_text(plan_file.read_recorded(plan)), width=80)
+    table = text[text.index("chosen") : text.index("P10 to P90")]
+    assert max(map(len, table.splitlines())) <= 80
+    for word in ("chosen", "places", "machines", "tokens", "Sichuan,"):
+        assert word in table
+
+
 def test_what_is_saved_of_texts_that_repeat_is_told_by_what_the_job_asks_for() -> None:
     repeats = {
         "texts": 100,
