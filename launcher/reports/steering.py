@@ -21,6 +21,18 @@ MAX_DECISIONS = 500  # the newest
 MAX_POINTS = 240  # of a curve
 MILLION = 1_000_000
 SECONDS_PER_MINUTE = 60.0
+DECISION_WORDS = {  # what a decision did, before the number of machines
+    "ask": "asked for",
+    "net": "asked on demand for",
+    "canary": "asked on demand, to measure the speed, for",
+    "probe": "looked for",
+    "move": "moved",
+    "end": "ended",
+    "drain": "drains",
+    "had none": "had none of",
+    "stop": "stops",
+    "say": "",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,9 @@ from rich.text import Text
 
 from launcher.documents.course import AsleepSpan, CourseStatus, DecisionRow
 from launcher.format import duration, money, plain, plural, verb
+from launcher.reports.steering import DECISION_WORDS
 
 SECONDS_PER_MINUTE = 60
-WORDS = {  # what a decision did, before the number of machines
-    "ask": "asked for",
-    "net": "asked on demand for",
-    "canary": "asked on demand, to measure the speed, for",
-    "probe": "looked for",
-    "move": "moved",
-    "end": "ended",
-    "drain": "drains",
-    "had none": "had none of",
-    "stop": "stops",
-    "say": "",
-}
 
 
 def course_lines(course: CourseStatus, run: str, state: str, *, launcher_known: bool = True) -> list[Text]:
@@ -87,7 +76,7 @@ def deadline_text(course: CourseStatus, state: str) -> str:
 
 def decision_text(decision: DecisionRow, now: datetime) -> str:
     """One decision in a line: when, what, why, and what it adds to the expected dollars."""
-    words = [clock_text(decision.at, now), WORDS.get(decision.what, decision.what)]
+    words = [clock_text(decision.at, now), DECISION_WORDS.get(decision.what, decision.what)]
     if decision.count:
         words.append(str(decision.count))
     if decision.place:

@@ -82,6 +82,7 @@ def test_it_is_on_the_terminal_in_json_and_on_the_page(ledger: Ledger) -> None:
     assert report_json.read(body).steering == document.steering
     page = report_page(document)
     assert "Places that were never asked are unknown" in page
+    assert "asked for" in page
     assert "$0.213, next best" in page
     plain = report_page(replace(document, steering=None))
     assert "Places that were never asked" not in plain

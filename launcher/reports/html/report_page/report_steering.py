@@ -3,7 +3,7 @@
 from launcher.format import count, duration, money, plural, signed_money, utc_time
 from launcher.reports.document import ReportDocument
 from launcher.reports.html.elements import Section, folded, section, table, tag
-from launcher.reports.steering import CoursePoint, SteeringFigures, hindsight_text
+from launcher.reports.steering import DECISION_WORDS, CoursePoint, SteeringFigures, hindsight_text
 from launcher.reports.summary import on_demand_text
 
 SHOWN_DECISIONS = 60  # the newest; --json has all
@@ -34,7 +34,7 @@ def steering_section(report: ReportDocument) -> Section:
         rows = [
             (
                 utc_time(one.at),
-                one.what,
+                DECISION_WORDS.get(one.what, one.what),
                 one.place or "",
                 count(one.count) if one.count else "",
                 one.reason,
