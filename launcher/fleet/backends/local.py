@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from launcher.ledger.records import MachineState, Site
 from tasks.errors import Problem
 from tasks.protocol import crash_marker
 from tasks.protocol.exit_codes import MUST_ACT
+
+EXEC_LOOKS, EXEC_SECONDS = 50, 0.01  # for the command line of a process that has just been started
 
 
 class LocalBackend:
@@ -156,6 +159,10 @@ class LocalBackend:
             process = psutil.Process(int(pid))
         except (psutil.NoSuchProcess, ValueError):
             return None
+        for _ in range(EXEC_LOOKS):
+            if not _begins(process):
+                break
+            time.sleep(EXEC_SECONDS)
         return process if _is(process, name) else None
 
     def _signal(self, handles: Sequence[str], number: int) -> None:
@@ -172,6 +179,14 @@ def _ended(code: int) -> MachineStatus:
         return MachineStatus(None, MachineState.FAILED, code)
     how = f"killed by signal {-code}" if code < 0 else f"it died with exit status {code}"
     return MachineStatus(None, MachineState.LOST, code, how)
+
+
+def _begins(process: psutil.Process) -> bool:
+    """Whether the process is alive and has no command line: the system is about to set that of a program it loads."""
+    try:
+        return not process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 def _is(process: psutil.Process, name: str) -> bool:
