@@ -79,7 +79,7 @@ SUITES = (
             ),
         ),
     ),
-    Suite("e2e-chaos", 420, ("tasks/worker/*", "tasks/protocol/*", "tasks/stores/*", "tests/chaos/*")),
+    Suite("e2e-chaos", 500, ("tasks/worker/*", "tasks/protocol/*", "tasks/stores/*", "tests/chaos/*")),
     Suite(
         "e2e-indexes",
         300,
