@@ -12,7 +12,8 @@ from typing import Any
 from tasks.models.description import Finding
 
 # Kinds that become part of the weights. Learnt prompts do not: they are tokens before the text.
-MERGED = frozenset(("LORA", "ADALORA", "IA3", "LOHA", "LOKR", "OFT", "BOFT", "VERA", "HRA", "RANDLORA"))
+MERGED = frozenset(("LORA", "ADALORA", "IA3", "LOHA", "LOKR", "OFT", "BOFT", "HRA", "RANDLORA"))
+NOT_COMPARED = frozenset(("VERA",))  # kinds that can be merged, and on which sentence-transformers fails
 INIT = "init_lora_weights"
 # What the weights are before training. Of these some change the base when an adapter is loaded, all in the same way
 # each time: pissa and olora take a part of each matrix away.
@@ -32,7 +33,7 @@ COMPARED = frozenset((
     "use_effective_conv2d",
     "block_share", "coft", "eps", "num_cayley_neumann_terms", "oft_block_size", "use_cayley_neumann",
     "boft_block_num", "boft_block_size", "boft_dropout", "boft_n_butterfly_factor",
-    "d_initial", "projection_prng_key", "save_projection", "vera_dropout", "apply_GS",
+    "projection_prng_key", "save_projection", "apply_GS",
     "randlora_alpha", "randlora_dropout", "sparse", "very_sparse",
 ))  # fmt: skip
 MERGE = (
@@ -52,6 +53,9 @@ def adapter_findings(settings: Mapping[str, Any]) -> list[Finding]:
     if not settings:
         return []
     kind = str(settings.get("peft_type", "LORA"))
+    if kind in NOT_COMPARED:
+        why = "sentence-transformers cannot load it, so there are no vectors to compare with"
+        return [Finding(f"it is an adapter of the kind {kind}, and {why}", MERGE)]
     if kind not in MERGED:
         kinds = f"adapters of these kinds work: {', '.join(sorted(MERGED))}"
         return [Finding(f"it is an adapter of the kind {kind}, which cannot be merged into its base", kinds)]
