@@ -23,7 +23,7 @@ STORES: Mapping[Kind, tuple[str, str, tuple[str, ...]]] = {
         "open_turbopuffer",
         ("turbopuffer",),
     ),
-    "pinecone": ("launcher.loading.stores.services.pinecone_index", "open_pinecone", ("pinecone",)),
+    "pinecone": ("launcher.loading.stores.services.pinecone_store", "open_pinecone", ("pinecone",)),
     "opensearch": ("launcher.loading.stores.search_engines.opensearch", "open_opensearch", ("opensearchpy",)),
     "elasticsearch": (
         "launcher.loading.stores.search_engines.elastic",

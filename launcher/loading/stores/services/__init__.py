@@ -5,8 +5,9 @@ Imports: `launcher.loading`, `sinks`, `errors`; `tasks`; boto3, turbopuffer and 
 s3_vectors: Amazon S3 Vectors, a vector a row.
 s3_vectors_limits: its limits, and the metadata of a row.
 turbopuffer_namespaces: turbopuffer, a document a row.
-pinecone_index: Pinecone, a row an id.
+pinecone_store: the namespace of Pinecone at an address.
+pinecone_index: one that upserts fill, a row an id.
+pinecone_import: one that an import from a bucket fills.
 pinecone_rows: a row as Pinecone takes it: its id and metadata, and their limits.
 pinecone_client: connections to Pinecone, and its errors.
-pinecone_import: its bulk import from a bucket.
 """

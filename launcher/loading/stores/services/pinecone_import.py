@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pinecone.errors.exceptions import ApiError, PineconeError
 
-from launcher.errors import Problem, Usage
+from launcher.errors import Problem
 from launcher.loading.contents import Contents
 from launcher.loading.stores.common.signs import numbers_of
 from launcher.loading.stores.services.pinecone_client import AGAIN, problems
@@ -147,20 +147,6 @@ class ImportedNamespace(PineconeNamespace):
                 f"Pinecone's import {job_id} read {job.records_imported:,} rows, and the run has {rows:,}",
                 hint=f"--replace imports into another namespace; {AGAIN}",
             )
-
-
-def open_import(target: Target, secret: str | None) -> ImportedNamespace:
-    """The namespace that a target with ?import= names.
-
-    Raises:
-        Usage: it names no bucket.
-    """
-    if not target.options["import"].startswith(("s3://", "gs://")):
-        raise Usage(
-            "?import= names no bucket", hint="such as ?import=s3://BUCKET/FOLDER, which Pinecone may read"
-        )
-    with problems():
-        return ImportedNamespace(target, secret)
 
 
 def _living(jobs: Sequence[Any]) -> list[Any]:

@@ -12,7 +12,6 @@ and by the last row, before anything is read. A packed bit is a number, 1 or -1.
 import contextlib
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from pinecone.errors.exceptions import (
     ServiceError,
 )
 
-from launcher.errors import Problem, Usage
+from launcher.errors import Problem
 from launcher.loading.contents import Contents
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.stores.common.reads import Unseen, until_seen
@@ -302,24 +301,3 @@ class PineconeNamespace:
             return self._schema.element == "bits"
         held = self._register.contents()
         return held is not None and held.dtype == "binary"
-
-
-def open_pinecone(target: Target, secret: str | None) -> PineconeNamespace:
-    """The namespace that a target names. The secret is an API key; PINECONE_API_KEY holds anyway.
-
-    Raises:
-        Usage: there is no key.
-        Problem: there is no such index.
-    """
-    try:
-        if "import" in target.options:
-            return import_module("launcher.loading.stores.services.pinecone_import").open_import(
-                target, secret
-            )
-        with problems():
-            return PineconeNamespace(target, secret)
-    except ValueError as error:  # pinecone's own, of the key
-        raise Usage(
-            f"Pinecone: {error}"[:200],
-            hint="export PINECONE_API_KEY=..., or name another variable: --secret NAME",
-        ) from error
