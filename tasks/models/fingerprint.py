@@ -15,7 +15,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -201,6 +200,8 @@ def _base_of(folder: Path, known: DigestCache) -> str:
 def _content(folder: Path, known: DigestCache) -> str:
     """The SHA-256 over names and digests of all files that may decide vectors."""
     files = sorted(_deciding_files(folder))
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most plans name a model of the hub
+
     with ThreadPoolExecutor(CONCURRENT_FILES) as pool:
         digests = list(pool.map(known.digest, (folder / name for name in files)))
     known.save()

@@ -6,7 +6,7 @@ refuses when it loads them.
 
 import re
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
 from typing import Literal
 
 from tasks.models.description import Dense, Finding, LayerNorm, ModelDescription
@@ -26,8 +26,11 @@ EQUAL_TO_OWN_TOKENIZERS = ("tokenization_qwen.Qwen2Tokenizer", "tokenization_qwe
 IS_CAUSAL_SINCE = (5, 2)  # version of transformers that obeys `is_causal: false`
 
 
+@cache
 def transformers_version() -> str | None:
     """The version of transformers that is installed here; None where it is not."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - takes as long as a plan's prices
+
     try:
         return version("transformers")
     except PackageNotFoundError:

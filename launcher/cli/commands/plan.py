@@ -14,19 +14,16 @@ from rich.console import RenderableType
 from launcher.cli.console import say, show, show_text
 from launcher.evaluation.known import known_evaluation, proposal
 from launcher.files import write
-from launcher.fleet.provisioning.past_runs import past_steered_runs
 from launcher.jobs.job import Job
 from launcher.jobs.parse import read_job
-from launcher.ledger.ledger import Ledger
 from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.offers.price_book import book_of
 from launcher.planning.request import PlanOptions
-from launcher.planning.saved import plan_diff, plan_diff_document, plan_file
+from launcher.planning.saved import plan_file
 from launcher.planning.saved.plan_file import plan_in
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.terminal.plans.plan import plan_text
-from launcher.reports.terminal.plans.plan_diff import diff_text
 from launcher.reports.terminal.plans.plan_screen import plan_screen
 from tasks.clock import utc
 from tasks.stores.base import StoreError
@@ -105,6 +102,10 @@ def plan_options(arguments: Namespace) -> PlanOptions:
             count_repeats=getattr(arguments, "count_repeats", False),
             offers=found.offers,
         )
+    # A first plan has no ledger, and what reads one takes a tenth of the plan's time.
+    from launcher.fleet.provisioning.past_runs import past_steered_runs  # noqa: PLC0415
+    from launcher.ledger.ledger import Ledger  # noqa: PLC0415
+
     with Ledger.open(path) as ledger:
         return PlanOptions(
             on=arguments.on,
@@ -121,6 +122,9 @@ def plan_options(arguments: Namespace) -> PlanOptions:
 
 def diff(arguments: Namespace) -> int:
     """Print what differs between two saved plans."""
+    from launcher.planning.saved import plan_diff, plan_diff_document  # noqa: PLC0415 - a plan compares nothing
+    from launcher.reports.terminal.plans.plan_diff import diff_text  # noqa: PLC0415
+
     one, other = (plan_in(path) for path in (arguments.one, arguments.other))
     document = plan_diff.diff_plans(one, other)
     if arguments.md:

@@ -54,6 +54,7 @@ class FleetOutcome:
 
     hours: Spread
     usd: UsdSpread | None
+    items: Mapping[str, Decimal | None]  # USD, everything at its median
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class FleetDraws:
 
     hours: Draws
     usd: Draws | None
+    middle_hours: float  # everything at its median
     work: Draws  # tokens over their median
     items: Mapping[str, Decimal | None]  # USD, everything at its median
 
@@ -71,13 +73,13 @@ def simulate(
 ) -> FleetOutcome:
     """Hours and dollars of a fleet. `tokens` is the work with its 95 % interval; the allocations add up to its median."""
     drawn = draw_fleet(allocations, charges, tokens, seed)
-    time = _quantiles(drawn.hours, wall_hours(allocations))
+    time = _quantiles(drawn.hours, drawn.middle_hours)
     if drawn.usd is None:
-        return FleetOutcome(time, None)
+        return FleetOutcome(time, None, drawn.items)
     middle = known_total(drawn.items)
     spread = _quantiles(drawn.usd, float(middle))
     low, high = decimal_of_float(spread.low), decimal_of_float(spread.high)
-    return FleetOutcome(time, UsdSpread(min(low, middle), middle, max(high, middle)))
+    return FleetOutcome(time, UsdSpread(min(low, middle), middle, max(high, middle)), drawn.items)
 
 
 def draw_fleet(
@@ -110,22 +112,22 @@ def draw_fleet(
     ended = _ends(tokens.mid * work, rates, idles)
     hours = ended + tail
     items = itemize(allocations, charges)  # hold what is known, and so do the draws
-    if any(allocation.candidate.usd_per_hour is None for allocation in allocations):
-        return FleetDraws(hours, None, work, items)
     planned = wall_hours(allocations)
+    if any(allocation.candidate.usd_per_hour is None for allocation in allocations):
+        return FleetDraws(hours, None, planned, work, items)
     up = hours + charges.controller_after / SECONDS_PER_HOUR
     usd = up * float(charges.controller_usd_per_hour or 0) + float(charges.storage or 0) * work
     for allocation, rate, idle, ahead in zip(allocations, rates, idles, aheads, strict=True):
         candidate = allocation.candidate
         lived = np.maximum(hours - ahead, 0.0)
-        stop = stop_seconds(candidate, float(np.median(lived)) * SECONDS_PER_HOUR) / SECONDS_PER_HOUR
+        stop = stop_seconds(candidate, median(lived) * SECONDS_PER_HOUR) / SECONDS_PER_HOUR
         hourly: Draws | float = float(candidate.usd_per_hour or 0)
         if candidate.floats:
             hourly = hourly * _price_factor(candidate, planned, draw(f"drift {candidate.name}"))
         hourly = hourly + float(candidate.disk_usd_per_hour or 0)
         usd += allocation.machines * (lived + stop) * hourly
         usd += rate * np.maximum(ended - idle, 0.0) * float(candidate.egress_usd_per_token or 0)
-    return FleetDraws(hours, usd, work, items)
+    return FleetDraws(hours, usd, planned, work, items)
 
 
 def _ends(tokens: Draws, rates: Sequence[Draws], idles: Sequence[Draws]) -> Draws:
@@ -174,6 +176,13 @@ def quantile(draws: Draws, share: float) -> float:
     low, high = float(part[below]), float(part[below + 1])
     rest = at - below
     return high - (high - low) * (1 - rest) if rest >= 0.5 else low + (high - low) * rest
+
+
+def median(draws: Draws) -> float:
+    """`numpy.median` of an even count of numbers, to the last bit, without the time for its arguments."""
+    half = len(draws) // 2
+    part = np.partition(draws, (half - 1, half))
+    return (float(part[half - 1]) + float(part[half])) / 2
 
 
 def _drawn(spread: Spread, normal: Draws) -> Draws:

@@ -20,8 +20,10 @@ from launcher.planning.optimizer.market import (
     MOST_MACHINES,
     FleetLimits,
     Group,
+    SlowTimes,
     TokenDemand,
     market_of,
+    slow_times,
     vcpu_group,
 )
 from launcher.planning.optimizer.search import (
@@ -148,28 +150,35 @@ def single_type_fleet(quotes: Sequence[Candidate], requirements: Requirements) -
     next quote is taken; what no quote is left for is taken of the dearest. Where the job's limits and quotas allow fewer,
     it has as many as they allow, and takes longer. None: it would not have started in time, or there are none of it.
     """
-    candidate = quotes[0]
-    market = market_of([candidate], TokenDemand(requirements.tokens.mid, requirements.tokens.high))
     hours, machines = requirements.deadline_hours, 1
-    for _ in range(QUEUE_ROUNDS if hours is not None else 0):
-        capacity = float(market.queued(machines).capacity(hours)[0]) if market.candidates else inf
-        if capacity <= 0:
-            break
-        needed = ceil(1 / capacity) or 1
-        if needed <= machines:
-            break
-        waits = needed > LAUNCHES_AT_ONCE and bool(market.wave.any())
-        machines = ceil(needed * QUEUE_STEP) if waits else needed
-    if hours is not None and market.candidates:
-        if not market.capacity(hours)[0]:
+    if hours is not None and quotes[0].usd_per_hour is not None:
+        found = _machines_for(slow_times(quotes[0], requirements.tokens.high), hours)
+        if found is None:
             return None
-        machines = min(machines, max(1, market.most_in_time(hours)))
+        machines = found
     taken = _spread(quotes, machines, requirements)
     machines = sum(n for _, n in taken)
     if not machines:
         return None
     tokens = requirements.tokens.mid / machines  # of each machine
     return estimate_fleet([Allocation(quote, n, tokens * n) for quote, n in taken if n], requirements)
+
+
+def _machines_for(times: SlowTimes, hours: float) -> int | None:
+    """How many machines of one type a deadline needs; None: none of them would have started in time."""
+    machines = 1
+    for _ in range(QUEUE_ROUNDS):
+        capacity = times.capacity(hours, machines)
+        if capacity <= 0:
+            break
+        needed = ceil(1 / capacity) or 1
+        if needed <= machines:
+            break
+        waits = needed > LAUNCHES_AT_ONCE and times.wave > 0
+        machines = ceil(needed * QUEUE_STEP) if waits else needed
+    if not times.capacity(hours):
+        return None
+    return min(machines, max(1, times.most_in_time(hours)))
 
 
 def _spread(

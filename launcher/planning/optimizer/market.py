@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from launcher.money import SECONDS_PER_HOUR
-from launcher.planning.estimates.estimate import Candidate, preemption_overhead, tail_seconds
+from launcher.planning.estimates.estimate import LOCAL, Candidate, preemption_overhead, tail_seconds
 from launcher.planning.estimates.launching import (
     LAUNCHES_AT_ONCE,
     TEARDOWN_SECONDS,
@@ -58,6 +58,25 @@ class FleetLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class SlowTimes:
+    """Hours of one machine at the slow end of its speed."""
+
+    work: float  # for all the work
+    start: float  # and tail
+    wave: float  # of launches
+
+    def capacity(self, hours: float, machines: int = 1) -> float:
+        """The share of all the work that one of so many machines does by the deadline, with its wait for a launch."""
+        return max(hours - (self.start + waves_before(machines) * self.wave), 0.0) / self.work
+
+    def most_in_time(self, hours: float) -> int:
+        """As of a Market."""
+        return (
+            ceil(LAUNCHES_AT_ONCE * max(hours - self.start, 0.0) / self.wave) if self.wave else MOST_MACHINES
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Market:
     """Candidates as columns of numbers: what all the work would cost and take on each."""
 
@@ -70,8 +89,10 @@ class Market:
     slow_start: Floats  # hours of start and tail, at the slow end
     wave: Floats  # hours of a wave of launches
     gpus: Floats
+    existing: Floats  # machines of the offer, where it is known how many there are (single hosts of a market), else inf
     group: NDArray[np.int64]  # index into `groups`
     groups: tuple[Group, ...]
+    here: NDArray[np.bool_]  # of each group, whether it is this machine
 
     def where(self, wanted: Callable[[Candidate], bool]) -> "Market":
         """The part of the market whose candidates are wanted."""
@@ -92,6 +113,7 @@ class Market:
             slow_start=self.slow_start[indices],
             wave=self.wave[indices],
             gpus=self.gpus[indices],
+            existing=self.existing[indices],
             group=self.group[indices],
         )
 
@@ -101,7 +123,7 @@ class Market:
 
     def most_in_time(self, hours: float) -> int:
         """The number of machines beyond which another one delays all by more than it does by the deadline."""
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             waves = np.maximum(hours - self.slow_start, 0.0) / self.wave
         waves = waves[np.isfinite(waves)]
         return ceil(LAUNCHES_AT_ONCE * float(waves.max())) if len(waves) else MOST_MACHINES
@@ -171,8 +193,10 @@ def market_of(candidates: Sequence[Candidate], demand: TokenDemand, *, by_vcpus:
         slow_start=columns[4],
         wave=columns[5],
         gpus=columns[6],
+        existing=np.array([np.inf if c.at_most is None else c.at_most for c in priced], np.float64),
         group=np.array([indices[candidate.group] for candidate in priced], np.int64),
         groups=groups,
+        here=np.array([group[0] == LOCAL for group in groups], np.bool_),
     )
     return whole.take(_undominated(whole, by_vcpus=by_vcpus))
 
@@ -186,17 +210,26 @@ def _row(candidate: Candidate, demand: TokenDemand) -> tuple[float, ...]:
     speed, start, hazard = candidate.tokens_per_second, candidate.cold_start, candidate.hazard
     tail = tail_seconds(candidate)
     hours = demand.tokens / speed.mid / SECONDS_PER_HOUR * (1 + preemption_overhead(hazard.mid, start.mid))
-    slow_hours = (
-        demand.at_most / speed.low / SECONDS_PER_HOUR * (1 + preemption_overhead(hazard.high, start.high))
-    )
+    slow = slow_times(candidate, demand.at_most)
     return (
         hourly * hours + egress_usd,
         hourly * (start.mid + tail + TEARDOWN_SECONDS * (tail > 0)) / SECONDS_PER_HOUR,
-        hourly * slow_hours + egress_usd,
-        slow_hours,
-        (candidate.ahead.high + start.high + tail) / SECONDS_PER_HOUR,
-        wave_seconds(candidate.launch.mid) / SECONDS_PER_HOUR,
+        hourly * slow.work + egress_usd,
+        slow.work,
+        slow.start,
+        slow.wave,
         candidate.gpus,
+    )
+
+
+def slow_times(candidate: Candidate, tokens: float) -> SlowTimes:
+    """The hours of one machine that does all of so many tokens."""
+    start, hazard = candidate.cold_start, candidate.hazard
+    rate = candidate.tokens_per_second.low
+    return SlowTimes(
+        work=tokens / rate / SECONDS_PER_HOUR * (1 + preemption_overhead(hazard.high, start.high)),
+        start=(candidate.ahead.high + start.high + tail_seconds(candidate)) / SECONDS_PER_HOUR,
+        wave=wave_seconds(candidate.launch.mid) / SECONDS_PER_HOUR,
     )
 
 
@@ -259,14 +292,12 @@ def region_lower_bounds(
 def limit_rows(market: Market, limits: FleetLimits) -> LimitRows:
     """The rows that bound machines: of all, of a group, of a region, and the GPUs of a group: its quota, its capacity."""
     n, nothing = len(market.candidates), np.zeros(len(market.candidates), np.int64)
-    # Machines of one offer, where it is known how many there are: single hosts of a market.
-    existing = np.array([np.inf if c.at_most is None else c.at_most for c in market.candidates], np.float64)
-    ones, group = np.ones(n), market.group
+    existing, ones, group = market.existing, np.ones(n), market.group
     kinds: list[tuple[Floats, Floats, NDArray[np.int64], bool]] = []
     if limits.machines is not None:
         kinds.append((np.full(n, float(limits.machines)), ones, nothing, False))
-    in_group = np.array([_most_machines(name, limits) for name in market.groups])
-    kinds.append((in_group[group], ones, group, False))
+    per_group = np.inf if limits.per_group is None else float(limits.per_group)
+    kinds.append((np.where(market.here, 1.0, per_group)[group], ones, group, False))
     if limits.quota:
         kinds.append((_of_groups(market.groups, limits.quota)[group], market.gpus, group, False))
     if limits.vcpus:
@@ -275,8 +306,7 @@ def limit_rows(market: Market, limits: FleetLimits) -> LimitRows:
         places = {name[:2]: index for index, name in enumerate(market.groups)}
         region = np.array([places[name[:2]] for name in market.groups], np.int64)
         most_there = float(limits.per_region)
-        in_region = np.array([np.inf if name[0] == "local" else most_there for name in market.groups])
-        kinds.append((in_region[group], ones, region[group], False))
+        kinds.append((np.where(market.here, np.inf, most_there)[group], ones, region[group], False))
     kinds.append((existing, ones, np.arange(n), False))
     if limits.obtainable:
         known = _of_groups(market.groups, limits.obtainable)[group]

@@ -17,7 +17,6 @@ from launcher.planning.estimates.estimate import (
     Estimate,
     RunCharges,
     as_launched,
-    itemize,
     per_million,
 )
 from launcher.planning.estimates.monte_carlo import simulate
@@ -101,7 +100,7 @@ def estimate_fleet(allocations: Sequence[Allocation], requirements: Requirements
         allocations=tuple(allocations),
         hours=hours,
         usd=usd,
-        items=itemize(allocations, charges),
+        items=found.items,
         usd_per_million_tokens=None if usd is None else per_million(usd.p50, tokens.mid),
         unpriced=unpriced_items(allocations, charges),
     )

@@ -169,14 +169,14 @@ def _typed(body: Any, hint: str) -> SavedPlan:
 def _json_value(value: Any) -> Any:
     """Decimal and dates as text, in full: `str` would write a small amount with an exponent."""
     match value:
+        case None | str() | int() | float():  # most values, before what takes longer to recognise
+            return value
         case Mapping():
             return {key: _json_value(inner) for key, inner in cast("Mapping[str, Any]", value).items()}
         case Decimal():
             return f"{value:f}"
         case date():  # a datetime is one too
             return value.isoformat()
-        case str():
-            return value
         case Sequence():
             return [_json_value(inner) for inner in cast("Sequence[Any]", value)]
         case _:

@@ -112,6 +112,8 @@ def test_plan_of_a_declared_corpus_loads_no_reader_of_files(tmp_path: Path) -> N
     )
     modules = loaded(tmp_path, "plan", str(job), "--offline", "--json")
     assert modules & HEAVY == {"highspy", "numpy"}
+    # Neither what reads a ledger, where there is none, nor what compares plans.
+    assert modules & {"launcher.ledger.ledger", "launcher.planning.saved.plan_diff"} == set()
 
 
 def test_verify_loads_no_solver(finished: Path) -> None:

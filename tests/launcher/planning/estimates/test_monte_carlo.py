@@ -25,6 +25,7 @@ from launcher.planning.estimates.monte_carlo import (
     PRICE_DRIFT,
     FleetOutcome,
     draw_fleet,
+    median,
     quantile,
     simulate,
 )
@@ -254,3 +255,4 @@ def test_quantiles_are_those_of_numpy_to_the_last_bit() -> None:
         draws = random.lognormal(0.0, 1.0, 2_000)
         found = (quantile(draws, 0.1), quantile(draws, 0.9))
         assert found == tuple(np.quantile(draws, (0.1, 0.9)).tolist())
+        assert median(draws) == float(np.median(draws))

@@ -1,6 +1,7 @@
 """The market: candidates as numbers, dominated ones left out, and a lower bound on the cost of each region."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -16,6 +17,7 @@ from launcher.planning.optimizer.market import (
     limit_rows,
     market_of,
     region_lower_bounds,
+    slow_times,
 )
 from launcher.planning.optimizer.solver import solve
 from launcher.throughput.spread import Spread
@@ -91,6 +93,18 @@ def test_no_region_costs_less_than_its_lower_bound(seed: int, size: float, hours
         found = solve(part, hours, limits)
         if found is not None:
             assert lowest[place] <= found.usd * (1 + 1e-9)
+
+
+@few
+@given(seeds, st.floats(9, 11), st.floats(0.1, 50), st.integers(1, 500), st.sampled_from((0.0, 300.0)))
+def test_one_machine_has_the_times_of_its_market(
+    seed: int, size: float, hours: float, machines: int, launch: float
+) -> None:
+    """To the last bit: a fleet of one type has as many machines as the solver would give it."""
+    one = replace(candidates(seed, 1)[0], launch=sure(launch))
+    table, times = of([one], 10**size), slow_times(one, 10**size)
+    assert times.capacity(hours, machines) == table.queued(machines).capacity(hours)[0]
+    assert times.most_in_time(hours) == table.most_in_time(hours)
 
 
 def test_hazard_makes_spot_dearer_and_slower() -> None:
