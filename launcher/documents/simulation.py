@@ -58,7 +58,7 @@ class PolicyOutcome:
     late_low: float  # 95 % interval of the chance to be late
     late_high: float
     unfinished: int  # runs that were not done three deadlines after the start
-    over_budget: int  # runs that cost more than the budget
+    over_budget: int | None  # runs that cost more than the budget; None: there is no budget
     usd: SimulatedUsd
     over_hindsight: (
         OverHindsight | None
@@ -96,6 +96,7 @@ class SimulatedMarket:
     each: int | None  # machines that a place gives while it is up; None: the traces count machines
     deadline_hours: float
     machines: int  # at most, of all kinds together
+    budget: Decimal | None  # of a run: of --budget, else of the job; None: neither has one
     hindsight_usd: (
         Decimal | None
     )  # P50 of the least that a run could have cost; None: nobody could be in time

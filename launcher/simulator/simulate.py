@@ -76,15 +76,21 @@ def simulate_market(scenario: Scenario, traces: TraceSet, runs: Runs) -> Simulat
         each=runs.each,
         deadline_hours=scenario.deadline / 3600,
         machines=scenario.machines,
+        budget=scenario.budget,
         hindsight_usd=_dollars(float(np.median(known))) if len(known) == len(least) else None,
         kinds=_kinds(kept, found),
         left_out=left_out,
-        policies=[policy_outcome(name, outcomes[name], least) for name in runs.policies],
+        policies=[
+            policy_outcome(name, outcomes[name], least, has_budget=scenario.budget is not None)
+            for name in runs.policies
+        ],
     )
 
 
-def policy_outcome(name: str, outcomes: Sequence[RunOutcome], least: Sequence[float | None]) -> PolicyOutcome:
-    """The statistics of a policy's runs. `least`: hindsight's dollars of each."""
+def policy_outcome(
+    name: str, outcomes: Sequence[RunOutcome], least: Sequence[float | None], *, has_budget: bool
+) -> PolicyOutcome:
+    """The statistics of a policy's runs. `least`: hindsight's dollars of each. `has_budget`: whether runs have one."""
     usd = [one.usd for one in outcomes]
     late = sum(one.late for one in outcomes)
     low, high = wilson_interval(late, len(outcomes))
@@ -99,7 +105,7 @@ def policy_outcome(name: str, outcomes: Sequence[RunOutcome], least: Sequence[fl
         late_low=low,
         late_high=high,
         unfinished=sum(one.hours is None for one in outcomes),
-        over_budget=sum(one.over_budget for one in outcomes),
+        over_budget=sum(one.over_budget for one in outcomes) if has_budget else None,
         usd=SimulatedUsd(
             _dollars(float(np.mean(usd))), *(_dollars(_quantile(usd, q)) for q in (0.1, 0.5, 0.9))
         ),

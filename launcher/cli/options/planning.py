@@ -89,7 +89,7 @@ def add_simulate(commands: Commands) -> None:
         help="autopilot, static, on-demand, greedy, uniform (default: the first three)",
     )
     simulate.add_argument(
-        "--runs", type=count(100_000), default=100, dest="count", metavar="N", help="default 100"
+        "--runs", type=count(100_000), default=100, dest="count", metavar="N", help="how many (default 100)"
     )
     simulate.add_argument(
         "--deadline", type=deadlines, metavar="4h,6h", help="one or several, instead of the job's"
@@ -122,7 +122,7 @@ def add_simulate(commands: Commands) -> None:
         help="where runs and their measured speeds are kept (default $EMBEDFLEET_RUNS, else ./runs)",
     )
     add_json(simulate)
-    simulate.set_defaults(on="cloud", probe=0.0, measure_loss=0.0)
+    simulate.set_defaults(on="cloud", probe=0.0, measure_loss=0.0, runs_option="--runs-folder")
 
 
 def _add_market(simulate: argparse.ArgumentParser) -> None:

@@ -3,8 +3,6 @@
 Knows the document of `simulate --json` alone. No network, no script, light and dark, screen and paper.
 """
 
-from collections.abc import Sequence
-
 from launcher.documents.simulation import (
     PolicyOutcome,
     SimulatedCurve,
@@ -50,13 +48,20 @@ def _market(found: SimulationDocument, market: SimulatedMarket) -> list[Markup]:
     title = f"{plain(market.traces)}, deadline {hours_text(market.deadline_hours)}"
     note = f"{plural(found.runs, 'run')} of each policy, at most {plural(market.machines, 'machine')}. "
     note += "Of hindsight: dollars beside the least that could have been paid, had the market been known."
-    parts = [section(title, note, _policies(market.policies), _compared(market))]
-    parts += [_first_run(found, market, one) for one in market.policies if one.curve.hours]
+    if market.budget is not None:
+        note += f" Budget {money(market.budget)}."
+    parts = [section(title, note, _policies(market), _compared(market))]
+    parts += [_first_run(market, one) for one in market.policies if _took_time(one)]
     return [*parts, _kinds(market)]
 
 
-def _policies(outcomes: Sequence[PolicyOutcome]) -> Markup:
-    columns = (
+def _took_time(one: PolicyOutcome) -> bool:
+    """Whether its first run has a curve that can be drawn: one whose budget pays for no machine ends at once."""
+    return bool(one.curve.hours) and one.curve.hours[-1] > 0
+
+
+def _policies(market: SimulatedMarket) -> Markup:
+    columns = [
         "Policy",
         "$ P50",
         "$ P90",
@@ -66,8 +71,10 @@ def _policies(outcomes: Sequence[PolicyOutcome]) -> Markup:
         "hours P50",
         "on demand",
         "starts",
-    )
-    return table("Policies", columns, [_row(one) for one in outcomes])
+    ]
+    if market.budget is not None:
+        columns.append("over budget")
+    return table("Policies", columns, [_row(one) for one in market.policies])
 
 
 def _row(one: PolicyOutcome) -> list[object]:
@@ -81,14 +88,19 @@ def _row(one: PolicyOutcome) -> list[object]:
         "?" if one.hours is None else f"{one.hours.p50:.1f}",
         share_text(one.on_demand_share),
         f"{one.starts:.0f}",
+        *(
+            []
+            if one.over_budget is None
+            else [tag("span", str(one.over_budget), class_="bad" if one.over_budget else None)]
+        ),
     ]
 
 
 def _compared(market: SimulatedMarket) -> Markup:
     """Work done and dollars of the first run of every policy."""
-    drawn = [one for one in market.policies if one.curve.hours]
+    drawn = [one for one in market.policies if _took_time(one)]
     hours = max((one.curve.hours[-1] for one in drawn), default=0.0)
-    if not hours:
+    if not drawn:
         return join("")
     done = [Line(one.policy, list(zip(one.curve.hours, one.curve.done, strict=True))) for one in drawn]
     usd = [Line(one.policy, list(zip(one.curve.hours, one.curve.usd, strict=True))) for one in drawn]
@@ -106,10 +118,10 @@ def _compared(market: SimulatedMarket) -> Markup:
     )
 
 
-def _first_run(found: SimulationDocument, market: SimulatedMarket, one: PolicyOutcome) -> Markup:
+def _first_run(market: SimulatedMarket, one: PolicyOutcome) -> Markup:
     span = one.curve.hours[-1] * 3600
     legend = tag("ul", *(tag("li", key(f"p{n}"), name) for n, name in enumerate(NAMES)), class_="legend")
-    levels = [] if found.budget is None else [Level("budget", float(found.budget), "limit")]
+    levels = [] if market.budget is None else [Level("budget", float(market.budget), "limit")]
     points = [(hours * 3600, usd) for hours, usd in zip(one.curve.hours, one.curve.usd, strict=True)]
     title = (
         f"{one.policy}: its first run, {plain(market.traces)}, deadline {hours_text(market.deadline_hours)}"

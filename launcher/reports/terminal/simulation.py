@@ -1,6 +1,5 @@
 """What `simulate` prints: a table of policies for each set of traces and deadline, and what stands in for what."""
 
-from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Group, RenderableType
@@ -9,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher.documents.replay import ReplayDocument, ReplayedDecision
-from launcher.documents.simulation import PolicyOutcome, SimulatedMarket, SimulationDocument, StandIn
+from launcher.documents.simulation import SimulatedMarket, SimulationDocument, StandIn
 from launcher.format import compact, hours_text, money, plain, plural, share_text, utc_time
 from launcher.reports.terminal.tables import figures_table
 
@@ -21,7 +20,7 @@ def simulation_text(document: SimulationDocument) -> RenderableType:
     """A table for each market, then what was simulated."""
     lines: list[RenderableType] = []
     for market in document.markets:
-        lines += [_title(document, market), _table(market.policies), Text("")]
+        lines += [_title(document, market), _table(market), Text("")]
     for _, same in groupby(document.markets, key=lambda market: market.traces):
         lines += _kinds(next(same))
     lines += [Text(line, style="dim") for line in _world(document)]
@@ -60,19 +59,23 @@ def _title(document: SimulationDocument, market: SimulatedMarket) -> Text:
     )
     if market.each is not None:
         about += f", {plural(market.each, 'machine')} each while up"
-    deadline = hours_text(market.deadline_hours)
+    limits = f"deadline {hours_text(market.deadline_hours)}"
+    if market.budget is not None:
+        limits += f", budget {money(market.budget)}"
     return Text(
-        f"{plural(document.runs, 'run')} on {plain(market.traces)} ({about}), deadline {deadline}, "
+        f"{plural(document.runs, 'run')} on {plain(market.traces)} ({about}), {limits}, "
         f"at most {plural(market.machines, 'machine')}",
         style="bold",
     )
 
 
-def _table(outcomes: Sequence[PolicyOutcome]) -> Table:
-    names = ("of\nhindsight", "late", "hours\nP50", "on\ndemand", "starts", "over\nbudget")
+def _table(market: SimulatedMarket) -> Table:
+    names = ["of\nhindsight", "late", "hours\nP50", "on\ndemand", "starts"]
+    if market.budget is not None:
+        names.append("over\nbudget")
     table = figures_table("policy", "$ P50", "$ P90", *names)
     table.padding = (0, 2, 0, 0)  # nine columns: so they are whole in a terminal of 80
-    for one in outcomes:
+    for one in market.policies:
         style = "red" if one.late_share > LATE_STYLE else None
         table.add_row(
             one.policy,
@@ -83,7 +86,7 @@ def _table(outcomes: Sequence[PolicyOutcome]) -> Table:
             "?" if one.hours is None else f"{one.hours.p50:.1f}",
             share_text(one.on_demand_share),
             f"{one.starts:.0f}",
-            str(one.over_budget),
+            *([] if one.over_budget is None else [str(one.over_budget)]),
         )
     return table
 

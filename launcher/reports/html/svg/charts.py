@@ -3,8 +3,9 @@
 Knows numbers, and seconds since the run was created. Knows no report, and no colours: the style sheet has them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import ceil, floor, log10
 
 from launcher.format import compact, duration, rate
@@ -210,6 +211,21 @@ def round_up(most: float) -> float:
         return 1.0
     unit = 10 ** floor(log10(most))
     return next(step * unit for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * unit >= most)
+
+
+def round_up_count(most: float) -> tuple[int, int]:
+    """A round whole number from `most` on, and into how many equal whole parts a chart of things divides it."""
+    for top in range(1, 5):
+        if top >= most:
+            return top, top
+    return 4 * next(part for part in _whole_parts() if 4 * part >= most), 4
+
+
+def _whole_parts() -> Iterator[int]:
+    """1, 2, 3, ... without end: round whole numbers."""
+    for power in count():
+        parts = (part * 10**power for part in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8))
+        yield from (int(part) for part in parts if part == int(part))
 
 
 def time_axis(

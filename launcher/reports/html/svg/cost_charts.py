@@ -21,6 +21,7 @@ from launcher.reports.html.svg.charts import (
     line,
     picture,
     round_up,
+    round_up_count,
     shorten_middle,
     time_axis,
 )
@@ -101,7 +102,7 @@ def stacked_chart(
 ) -> Markup:
     """How many machines ran in each place, stacked; `points` are numbers by place over equal bins of `span` seconds."""
     most = max((sum(at) for at in points), default=0.0)
-    top, bottom = round_up(max(most, 1.0)), HEIGHT - BOTTOM
+    (top, steps), bottom = round_up_count(most), HEIGHT - BOTTOM
     bin_seconds = span / max(1, len(points))
 
     def x(seconds: float) -> float:
@@ -110,7 +111,7 @@ def stacked_chart(
     def y(n: float) -> float:
         return bottom - (bottom - TOP) * n / top
 
-    drawn = _value_grid(top, y, "machines", compact, LEFT, width)
+    drawn = _value_grid(top, y, "machines", compact, LEFT, width, steps)
     drawn += time_axis(span, x, bottom, TOP, width)
     below = [0.0] * len(points)
     for i, name in enumerate(names):
@@ -215,10 +216,11 @@ def _value_grid(
     shown: Callable[[float], str],
     left: float,
     width: float,
+    steps: int = 4,
 ) -> list[Markup]:
     drawn: list[Markup] = []
-    for step in range(5):
-        value = top * step / 4
+    for step in range(steps + 1):
+        value = top * step / steps
         drawn.append(line(left, y(value), width - RIGHT, y(value), "axis" if not step else "grid"))
         drawn.append(tag("text", shown(value), x=left - 8, y=y(value) + 4, text_anchor="end"))
     return [*drawn, tag("text", unit, x=0, y=TOP - 13)] if unit else drawn

@@ -198,3 +198,10 @@ def test_replay_needs_a_steered_run(tmp_path: Path, job: Path) -> None:
     assert "has no decision that can be made again" in done.stderr
     assert simulate(job, "--replay", run).returncode == 2
     assert in_process("simulate", folder=tmp_path).returncode == 2
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = in_process("simulate", "--replay", run, folder=elsewhere)
+    assert done.returncode == 1
+    assert "name its runs with --runs-folder" in done.stderr
+    named = ("--runs-folder", tmp_path / "runs")
+    assert "no decision" in in_process("simulate", "--replay", run, *named, folder=elsewhere).stderr

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 from io import StringIO
 
 import numpy as np
@@ -17,8 +18,8 @@ from tests.support.html_reader import Reader
 from tests.support.sample_report import EVIL
 
 
-def found(name: str = "books") -> SimulationDocument:
-    case = scenario(spot_kind("a"), list_kind())
+def found(name: str = "books", budget: Decimal | None = None) -> SimulationDocument:
+    case = replace(scenario(spot_kind("a"), list_kind()), budget=budget)
     traces = TraceSet(name, name, (PlaceTrace(f"aws/a/{name}", np.array([8, 8, 8, 0] * 900, np.int32)),))
     market = simulate_market(case, traces, Runs(("greedy", "static", "on-demand"), 2, 5, each=8))
     return SimulationDocument(
@@ -68,9 +69,23 @@ def test_hostile_names_stay_text() -> None:
 
 
 def test_columns_are_whole_in_a_terminal_of_80() -> None:
-    text = printed(simulation_text(found()), 80)
+    text = printed(simulation_text(found(budget=Decimal(40))), 80)
     assert "…" not in text
     assert re.search(r"\bhindsight\b.*\bdemand\b.*\bbudget$", text, re.MULTILINE)
+
+
+def test_budget_is_told_where_runs_have_one_and_else_unknown() -> None:
+    plain, bounded = found(), found(budget=Decimal("0.01"))  # a budget of the job, and no --budget
+    assert [one.over_budget for one in plain.markets[0].policies] == [None, None, None]
+    assert "budget" not in printed(simulation_text(plain))
+    assert "udget" not in simulation_page(plain, css="")
+    assert [one.over_budget for one in bounded.markets[0].policies] == [2, 0, 2]  # static keeps it
+    text, page = printed(simulation_text(bounded)), simulation_page(bounded, css="")
+    assert re.search(r"^greedy .* 2 *$", text, re.MULTILINE)
+    assert ", budget $0.01, " in text.replace("\n", " ")
+    assert ">over budget</th>" in page
+    assert 'class="limit"' in page.partition("its first run")[2]
+    assert "static: its first run" not in page  # it ended at once
 
 
 def test_table_has_a_line_for_each_policy() -> None:

@@ -1,7 +1,10 @@
 import re
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from launcher.reports.html.svg.charts import Lane, Stretch, line_chart, parts_bar, timeline
+from launcher.reports.html.svg.cost_charts import stacked_chart
 
 
 def rects(svg: str, kind: str) -> list[tuple[float, float]]:
@@ -43,3 +46,21 @@ def test_plan_is_drawn_even_above_all_that_was_reached() -> None:
     svg = line_chart([(0, 10.0)], 10, 1_000.0)
     heights = [float(e.get("y1", "")) for e in ET.fromstring(svg).iter("line") if e.get("class") == "plan"]
     assert heights == [24]
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [
+        (0.0, ["0", "1"]),
+        (1.0, ["0", "1"]),
+        (2.0, ["0", "1", "2"]),
+        (2.4, ["0", "1", "2", "3"]),
+        (5.0, ["0", "2", "4", "6", "8"]),
+        (16.0, ["0", "4", "8", "12", "16"]),
+        (41.0, ["0", "15", "30", "45", "60"]),
+        (4_100.0, ["0", "1.5k", "3k", "4.5k", "6k"]),
+    ],
+)
+def test_machines_are_counted_in_whole_ones(most: float, ticks: list[str]) -> None:
+    drawn = ET.fromstring(stacked_chart(["spot"], [[most], [0.0]], 600)).iter("text")
+    assert [text.text for text in drawn if text.get("x") == "44"] == ticks
