@@ -47,6 +47,8 @@ LOAD_WHEN: tuple[LoadWhen, ...] = ("end", "shards")
 INDEX_KINDS: tuple[IndexKind, ...] = ("hnsw", "none")
 WHEN_SHORT: tuple[WhenShort, ...] = ("late", "stop", "deadline")
 CLOUDS = (*(cloud for cloud in PRICED_CLOUDS if cloud not in WITHOUT_PRICE), "local")
+# What a job may be limited to. What machines on Slurm cost stands in a price book of their owner.
+LIMIT_CLOUDS = (*CLOUDS[:-1], "slurm", "local")
 POOLINGS = ("mean", "cls", "last")
 COVERS: tuple[Covers, ...] = ("on-demand", "spot", "all")
 
@@ -138,7 +140,7 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
         Key("deadline", "a duration such as 6h, or a date", "duration", "6h"),
         Key("budget", "dollars at most", "dollars", "$300"),
         Key("gpus", "GPUs that may be rented", "texts", "[L4, H100]"),
-        Key("clouds", "clouds that may be used; local is this machine", "texts", "[aws, gcp]", words=CLOUDS),
+        Key("clouds", "clouds that may be used; local is this machine", "texts", "[aws, gcp]", words=LIMIT_CLOUDS),
         Key("regions", "patterns of regions", "texts", "[us-*]"),
         Key("spot", "whether machines may be preempted", example="prefer", words=SPOTS),
         Key("machines", "at most", "count", "8"),

@@ -20,6 +20,7 @@ from launcher.jobs.keys import (
     DEDUPLICATES,
     DTYPES,
     ENGINES,
+    LIMIT_CLOUDS,
     POOLINGS,
     SHAPE_FLAGS,
     SHAPE_SIZES,
@@ -92,7 +93,7 @@ def _job(top: Field) -> Job:
     if "output" not in at and isinstance(corpus, CorpusSource):
         report_missing(top, "output")
     output = _output(at["output"]) if "output" in at else None
-    quota, vcpu_quota = read_quota(at.get("quota"), CLOUDS)
+    quota, vcpu_quota = read_quota(at.get("quota"), LIMIT_CLOUDS)
     return Job(
         name=_name(at.get("name")),
         corpus=corpus,
@@ -248,7 +249,7 @@ def _limits(field: Field | None) -> JobLimits:
         deadline_at=moment(deadline) if is_date else None,
         budget=dollars(at.get("budget"), CENT),
         gpus=tuple(text(f) or "" for f in word_entries(at.get("gpus"), "[L4, H100]")),
-        clouds=tuple(choice(f, CLOUDS) or "" for f in word_entries(at.get("clouds"), "[aws, gcp]")),
+        clouds=tuple(choice(f, LIMIT_CLOUDS) or "" for f in word_entries(at.get("clouds"), "[aws, gcp]")),
         regions=tuple(text(f) or "" for f in word_entries(at.get("regions"), "[us-*, europe-*]")),
         spot=choice(at.get("spot"), SPOTS) or "prefer",
         machines=count(at.get("machines")),

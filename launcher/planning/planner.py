@@ -62,6 +62,10 @@ HINTS = {
     "limits.clouds": "the price book has no price for these GPUs there; embedfleet prices lists the clouds that have "
     "offers of a GPU: write some of them into limits.clouds",
 }
+OWN_PRICES = (
+    "what an hour on Slurm costs you is in no price book but yours: write a row for each partition into a CSV file "
+    "(docs/prices.md) and name it with --price-book"
+)
 
 
 def make_plan(job: Job, base: Path, options: PlanOptions, now: datetime, say: Callable[[str], None]) -> Plan:
@@ -203,7 +207,7 @@ def _decide(
         return decide_here(request, this_machine.estimate)
     try:
         if not clouds.candidates.candidates:
-            raise _no_candidates(clouds.candidates)
+            raise _no_candidates(clouds.candidates, request.job)
         with silence_solver_output():
             found = decide(clouds.candidates.candidates, clouds.requirements)
     except Infeasible as error:
@@ -228,7 +232,7 @@ def _here_instead(found: Decision, here: Estimate) -> Decision:
     )
 
 
-def _no_candidates(found: CandidateSet) -> Infeasible:
+def _no_candidates(found: CandidateSet, job: Job) -> Infeasible:
     """Why no offer is left: the reason that most of those were left out for that pass the job's own limits.
 
     Where none passes them, the last limit that any of them came to, in the order in which limits are asked.
@@ -247,9 +251,9 @@ def _no_candidates(found: CandidateSet) -> Infeasible:
     of_these = (
         f" of those that {' and '.join(before)} {'allow' if before[1:] else 'allows'}" if before else ""
     )
+    loosen = "loosen limits.gpus, clouds, regions or spot in the job file, or choose a smaller model"
+    own = reason == "limits.clouds" and job.limits.clouds == ("slurm",)
     return Infeasible(
         f"no offer is left of {sum(left_out.values()):,}; {count:,}{of_these} fall to: {reason}",
-        hint=HINTS.get(
-            reason, "loosen limits.gpus, clouds, regions or spot in the job file, or choose a smaller model"
-        ),
+        hint=OWN_PRICES if own else HINTS.get(reason, loosen),
     )

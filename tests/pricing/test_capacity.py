@@ -10,6 +10,9 @@ from pricing.gpu import canonical
 
 
 def test_l4s_of_a_region_are_those_of_the_published_run() -> None:
+    assert capacity(
+        "slurm", "east", "L4", spot=True
+    ).assumed  # a run on rented clouds says nothing of a cluster
     seen = capacity("gcp", "us-central1", "L4", spot=True)
     assert (seen.gpus, seen.assumed) == (406 // 12, False)
     assert "406" in seen.source

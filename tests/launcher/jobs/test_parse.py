@@ -10,7 +10,7 @@ import pytest
 
 from launcher.errors import Usage
 from launcher.jobs.job import CorpusSource, Job, JobChunking, JobLimits, JobOutput, LocalMachine, QuotaLimit
-from launcher.jobs.keys import CLOUDS
+from launcher.jobs.keys import LIMIT_CLOUDS
 from launcher.jobs.parse import parse
 from launcher.jobs.yaml_fields import BadJob
 from tests.launcher.jobs.job_texts import COMPLETE, SHORT, job, mistakes, only_mistake
@@ -74,7 +74,7 @@ def test_prompt_may_be_nothing() -> None:
     assert job("prompt: ''").prompt == ""
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("cloud", LIMIT_CLOUDS)
 def test_cloud_may_be_named(cloud: str) -> None:
     assert job(f"limits: {{clouds: [{cloud}]}}").limits.clouds == (cloud,)
 

@@ -486,6 +486,21 @@ def test_gpu_without_a_price_on_the_clouds_of_the_job_says_which_limit_it_falls_
     assert "the price book has no price for these GPUs there" in problem.hint
 
 
+def test_slurm_is_planned_by_prices_of_its_owner(tmp_path: Path) -> None:
+    text = declared("limits: {clouds: [slurm]}\nquota: {slurm: {east: {L4: {on_demand: 8}}}}")
+    own = offer(cloud="slurm", region="east", zone="ondemand")
+    assert [(lot.cloud, lot.regions) for lot in made(text, tmp_path, (*L4, own)).lots] == [
+        ("slurm", ("east",))
+    ]
+    preempted = replace(own, zone="spot", spot=True, usd_per_hour=own.usd_per_hour / 2)  # a partition
+    plan = made(declared("limits: {clouds: [slurm]}"), tmp_path, (own, preempted))
+    assert [(lot.spot, lot.capacity is not None and lot.capacity.assumed) for lot in plan.lots] == [
+        (True, True)
+    ]
+    problem = refused(Infeasible, text, tmp_path)
+    assert "name it with --price-book" in problem.hint
+
+
 def test_no_offer_at_all_is_listed(tmp_path: Path) -> None:
     problem = refused(Infeasible, declared(), tmp_path, ())
     assert str(problem) == "the price book holds no offer"
