@@ -6,13 +6,14 @@ sites cannot send without asking first. No answer is cached by a browser.
 # starlette is optional
 # pyright: reportMissingImports=false
 
+import asyncio
 import hmac
 import time
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -23,7 +24,6 @@ from starlette.routing import Route
 from launcher.documents.encode import to_json
 from launcher.serve.requests import (
     RequestRefused,
-    bad_request,
     encoded,
     read_embedding_request,
     read_search_request,
@@ -35,15 +35,20 @@ from tasks.metrics.server import is_loopback
 
 JSON = "application/json"
 MOST_BODY_BYTES = 8 * 2**20
+BODY_SECONDS = 30.0  # in which a body has to come
+GONE = 499  # of a client that hung up, as proxies count it: OpenAI's statuses have none
+ONE_MODEL = "/v1/models/{model}"
 METHODS = {
     "/v1/embeddings": "POST",
     "/search": "POST",
     "/v1/models": "GET",
+    ONE_MODEL: "GET",
     "/metrics": "GET",
     "/health": "GET",
 }
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 Handler = Callable[[Request], Awaitable[Response]]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Gate:
 
     key: str | None
     most_body_bytes: int = MOST_BODY_BYTES
+    body_seconds: float = BODY_SECONDS
 
     def check(self, request: Request) -> None:
         """Refuse a request that may not be asked.
@@ -70,7 +76,7 @@ class Gate:
         """The body of a request.
 
         Raises:
-            RequestRefused: it is too large (413), or not declared as JSON (415).
+            RequestRefused: it is too large (413), not declared as JSON (415), or does not come (408).
         """
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
             raise RequestRefused(415, "send the body as application/json", code="unsupported_media_type")
@@ -78,10 +84,16 @@ class Gate:
         if said.isdecimal() and int(said) > self.most_body_bytes:
             raise self._too_large()
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > self.most_body_bytes:
-                raise self._too_large()
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                async for part in request.stream():
+                    body += part
+                    if len(body) > self.most_body_bytes:
+                        raise self._too_large()
+        except TimeoutError as error:
+            raise RequestRefused(
+                408, f"the body did not come within {self.body_seconds:g} seconds", code="timeout"
+            ) from error
         return bytes(body)
 
     def _too_large(self) -> RequestRefused:
@@ -95,7 +107,7 @@ def make_app(service: Service, gate: Gate) -> Starlette:
 
     async def embeddings(request: Request) -> Response:
         asked = read_embedding_request(await gate.body(request))
-        found = await service.embed(asked)
+        found = await _while_connected(request, service.embed(asked))
         data = [
             {"object": "embedding", "index": place, "embedding": encoded(vector, asked.encoding)}
             for place, vector in enumerate(found.vectors)
@@ -109,10 +121,8 @@ def make_app(service: Service, gate: Gate) -> Starlette:
         return _json({"object": "list", "data": data, "model": found.run, "usage": usage}, headers=headers)
 
     async def search(request: Request) -> Response:
-        return _json(to_json(await service.search(read_search_request(await gate.body(request)))))
-
-    async def models(_request: Request) -> Response:
-        return _json({"object": "list", "data": service.models()})
+        asked = read_search_request(await gate.body(request))
+        return _json(to_json(await _while_connected(request, service.search(asked))))
 
     async def health(_request: Request) -> Response:
         return _json({"status": "ok"})
@@ -121,8 +131,9 @@ def make_app(service: Service, gate: Gate) -> Starlette:
         return Response(service.page(), media_type=CONTENT_TYPE, headers=HEADERS)
 
     async def unknown(request: Request) -> Response:
-        if method := METHODS.get(request.url.path):
-            raise RequestRefused(405, f"send {method} to {request.url.path}", code="method_not_allowed")
+        path = request.url.path
+        if method := METHODS.get(ONE_MODEL if path.startswith("/v1/models/") else path):
+            raise RequestRefused(405, f"send {method} to {path}", code="method_not_allowed")
         raise RequestRefused(404, "there is no such path here", code="not_found")
 
     @asynccontextmanager
@@ -140,7 +151,7 @@ def make_app(service: Service, gate: Gate) -> Starlette:
         routes=[
             route("/v1/embeddings", embeddings),
             route("/search", search),
-            route("/v1/models", models),
+            *(route(path, _models(service)) for path in ("/v1/models", ONE_MODEL)),
             route("/metrics", metrics),
             route("/health", health, guarded=False),
             Route("/{path:path}", others, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
@@ -166,7 +177,7 @@ def _answered(service: Service, gate: Gate | None, path: str, handler: Handler) 
             refused = RequestRefused(500, f"{problem}; {problem.hint}", code="server_error")
             answer = Response(refused.body(), refused.status, HEADERS, JSON)
         except ClientDisconnect:
-            answer = Response(bad_request("the client has gone").body(), 400, HEADERS, JSON)
+            answer = Response(b"", GONE, HEADERS, JSON)
         except Exception as error:  # noqa: BLE001 # the edge of a request: the client is told, the traceback is kept
             traceback.print_exc()
             refused = RequestRefused(500, f"a bug: {type(error).__name__}", code="server_error")
@@ -175,6 +186,39 @@ def _answered(service: Service, gate: Gate | None, path: str, handler: Handler) 
         return answer
 
     return handle
+
+
+def _models(service: Service) -> Handler:
+    """The handler of all models, and of the one that a path names."""
+
+    async def handle(request: Request) -> Response:
+        name = request.path_params.get("model")
+        return _json({"object": "list", "data": service.models()} if name is None else service.model(name))
+
+    return handle
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """What `work` returns; it is cancelled when the client hangs up, because no engine need embed for it any more.
+
+    Raises:
+        ClientDisconnect: it has.
+    """
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the client of a request, whose body was read, hangs up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _of_error(handler: Handler) -> Callable[[Request, Exception], Awaitable[Response]]:

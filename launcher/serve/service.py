@@ -88,10 +88,7 @@ class Service:
         run = endpoint.run
         dimensions = run.checked_dimensions(asked.dimensions)
         kind = asked.input_type or self.default_type
-        # Tokenising takes about 0.1 ms a text: here, many texts would hold up other requests.
-        pieces = await asyncio.get_running_loop().run_in_executor(
-            self._threads, partial(run.pieces, asked, self.default_type)
-        )
+        pieces = await self._pieces(run, asked, self.default_type)
         truncated = sum(piece.cut > 0 for piece in pieces)
         tokens = token_count(pieces)
         self.metrics.read(run.name, tokens, truncated)
@@ -108,7 +105,7 @@ class Service:
         endpoint = self.endpoints[self.router.choose(asked.model, asked.fields)]
         run = endpoint.run
         request = EmbeddingRequest(run.name, (asked.query,), (), None, "float", "query")
-        pieces = run.pieces(request, "query")
+        pieces = await self._pieces(run, request, "query")
         self.metrics.read(run.name, token_count(pieces), sum(piece.cut > 0 for piece in pieces))
         vectors, _ = await self._vectors(endpoint, pieces, run.dimensions)
         hits = None if endpoint.semantic is None else endpoint.semantic.get(vectors[0])
@@ -132,20 +129,26 @@ class Service:
 
     def models(self) -> list[ServedModel]:
         """The runs, with what a client must know of each."""
-        return [
-            ServedModel(
-                id=name,
-                model=one.run.dataset.header.model,
-                fingerprint=one.run.dataset.header.model_fingerprint,
-                dimensions=one.run.dimensions,
-                max_tokens=one.run.encoder.limit,
-                engine=one.run.encoder.encoder.name,
-                dtype=one.run.encoder.encoder.dtype,
-                prompts={kind: prompt.text for kind, prompt in one.run.prompts.items()},
-                default_input_type=self.default_type,
-            )
-            for name, one in self.endpoints.items()
-        ]
+        return [self.model(name) for name in self.endpoints]
+
+    def model(self, name: str) -> ServedModel:
+        """One of them; `auto` is the first run.
+
+        Raises:
+            RequestRefused: no served run has this name (404).
+        """
+        run = self.endpoints[self.router.choose(name, {})].run
+        return ServedModel(
+            id=run.name,
+            model=run.dataset.header.model,
+            fingerprint=run.dataset.header.model_fingerprint,
+            dimensions=run.dimensions,
+            max_tokens=run.encoder.limit,
+            engine=run.encoder.encoder.name,
+            dtype=run.encoder.encoder.dtype,
+            prompts={kind: prompt.text for kind, prompt in run.prompts.items()},
+            default_input_type=self.default_type,
+        )
 
     def page(self) -> str:
         """The metrics."""
@@ -167,6 +170,11 @@ class Service:
         if self.cache.shared is not None:
             await self.cache.shared.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def _pieces(self, run: ServedRun, asked: EmbeddingRequest, default: InputType) -> list[Piece]:
+        """The inputs as the model reads them, cut in a thread: a long body would hold up other requests for seconds."""
+        work = partial(run.pieces, asked, default)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _vectors(
         self, endpoint: Endpoint, pieces: Sequence[Piece], dimensions: int

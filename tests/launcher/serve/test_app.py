@@ -69,6 +69,7 @@ def test_answer_has_the_form_of_openai(client: httpx.Client) -> None:
     models = client.get("/v1/models").json()["data"]
     assert [(one["id"], one["dimensions"], one["max_tokens"]) for one in models] == [("run-1", 32, 9)]
     assert models[0]["prompts"] == {"query": "query ", "document": "passage "}
+    assert client.get("/v1/models/run-1").json() == client.get("/v1/models/auto").json() == models[0]
     assert client.get("/health").json() == {"status": "ok"}
 
 
@@ -146,6 +147,8 @@ def test_wrong_requests_get_errors_of_openai(
 
 def test_other_paths_methods_and_kinds_are_refused(client: httpx.Client) -> None:
     assert error(client.get("/v1/nothing")) == (404, "not_found")
+    assert error(client.get("/v1/models/nothing")) == (404, "model_not_found")
+    assert error(client.delete("/v1/models/run-1")) == (405, "method_not_allowed")
     refused = client.get("/v1/embeddings")
     assert (error(refused), "send POST" in refused.text) == ((405, "method_not_allowed"), True)
     for method in ("OPTIONS", "TRACE", "BREW"):
