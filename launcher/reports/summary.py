@@ -35,6 +35,7 @@ START_NAMES: dict[str, str] = {  # of the stages of `tasks.protocol.start_stages
     "check": "check of the model's files",
     "download": "download of the model's files",
     "load": "load",
+    "compile": "compilation",
     "warm_up": "warm-up",
     "first_batch": "first batch",
 }

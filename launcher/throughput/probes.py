@@ -35,6 +35,7 @@ from tasks.worker.monitoring.machine_stats import visible_gpus
 
 STAGE_WORDS: Mapping[str, str] = {
     "load": "loading the model",
+    "compile": "compiling the model's layers",
     "warm_up": "warming up: first calls compile and allocate",
 }
 REMINDER_SECONDS = 15.0  # between messages while a stage of loading lasts

@@ -1,6 +1,7 @@
 """Load an engine: the only file that knows all engines. Each is imported when it is chosen."""
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from tasks.models.tokenizing.pieces import count_prompt_tokens
 from tasks.models.tokenizing.reference_tokenizer import check_tokenizer
 from tasks.models.tokenizing.tokenizer import ModelTokenizer
 
-LoadStage = Literal["load", "warm_up"]
+LoadStage = Literal["load", "compile", "warm_up"]
 WARM_UP_TOKENS = 256  # of the longest piece that is embedded before the first text
 
 
@@ -79,7 +80,7 @@ def load_encoder(
         prompt: what stands before each text, for models that leave it out of their pooling; None: their default.
         revision: of a hub id.
         precision: of weights and activations; None: as exact as `dtype`.
-        on_stage: called when it begins to load, and when it begins to warm up.
+        on_stage: called when it begins to load, to compile where it does, and to warm up.
 
     Raises:
         EngineUnavailable: its libraries are not installed.
@@ -105,7 +106,7 @@ def load_encoder(
         encoder = VllmEncoder(described, tokenizer, longest, threads, dtype=dtype, precision=precision)
     else:
         skipped = 0 if described.pooling.include_prompt else count_prompt_tokens(tokenizer, prompt)
-        how = _How(threads, remote_code, dtype, skipped)
+        how = _How(threads, remote_code, dtype, skipped, on_stage)
         encoder = _with_transformers(name, described, tokenizer, how)
     on_stage("warm_up")
     _warm_up(encoder, described.model, longest)
@@ -147,6 +148,7 @@ class _How:
     remote_code: bool
     dtype: str | None
     prompt_tokens: int  # that the pooling leaves out
+    on_stage: Callable[[LoadStage], None]
 
 
 def _with_transformers(name: str, model: ModelDescription, tokenizer: ModelTokenizer, how: _How) -> Encoder:
@@ -163,7 +165,13 @@ def _with_transformers(name: str, model: ModelDescription, tokenizer: ModelToken
     if name == "packed":
         from tasks.engines.packed.packed_engine import PackedEncoder  # noqa: PLC0415
 
-        return PackedEncoder(model, tokenizer, how.threads, **more)
+        packed = PackedEncoder(model, tokenizer, how.threads, **more)
+        if packed.kernel:  # on a CPU compiled layers are no faster: `python -m benchmarks.cpu_engines`
+            how.on_stage("compile")
+            packed.compile()
+            if packed.not_compiled:
+                print(f"packed: layers are not compiled: {packed.not_compiled}", file=sys.stderr)  # noqa: T201 - a log
+        return packed
     if name == "openvino":
         from tasks.engines.openvino_engine import OpenVinoEncoder  # noqa: PLC0415
 

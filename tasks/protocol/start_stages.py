@@ -16,6 +16,7 @@ StartStage = Literal[
     "check",  # of a model's folder against the fingerprint of the plan
     "download",  # of a pinned model's files from the hub, or their finding in its cache
     "load",  # the engine's library and the weights, until they are where they compute
+    "compile",  # of an engine that compiles the layers of a model before its first call
     "warm_up",  # first calls, which compile and allocate
     "first_batch",  # from then to the end of the first call with texts: a claim, reading, tokenising, embedding
 ]

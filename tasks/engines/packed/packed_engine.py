@@ -5,7 +5,8 @@ Only inside attention, and only on old GPUs and CPUs, is there padding.
 Every layer but attention works on each token alone, so pieces may lie end to end; attention is replaced by one that
 keeps each piece to itself (`packed_attention`). That holds for any architecture that asks transformers for its attention
 function. Whether a model does is proved when it is loaded: pieces of several lengths must get the same vectors as by
-`torch_engine`, else the model is refused here and another engine takes it.
+`torch_engine`, else the model is refused here and another engine takes it. Where attention is a kernel, the layers
+around it are compiled, and proved in the same way.
 """
 # transformers is typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
@@ -20,6 +21,7 @@ import torch
 from tasks.engines.base import OtherVectors, Vectors
 from tasks.engines.batches.batching import batches
 from tasks.engines.checks.probes import MIN_COSINE, probe_pieces
+from tasks.engines.packed.compiled_layers import compile_layers, run_uncompiled
 from tasks.engines.packed.packed_attention import NAME, Packing, Unsupported, has_kernel
 from tasks.engines.packed.packed_mpnet import PackedMPNetEncoder
 from tasks.engines.packed.packing import GPU_BATCH_TOKENS, PackedTokens, fill, pack
@@ -46,6 +48,7 @@ class PackedEncoder:
     """
 
     name = "packed"
+    not_compiled: str | None = None  # why `compile` left the layers as they were
 
     def __init__(
         self,
@@ -75,21 +78,36 @@ class PackedEncoder:
         )
         self.budget = GPU_BATCH_TOKENS if self.kernel else self._padded.budget
         self._padding = _padding_row(self.model)
-        probes = probe_pieces(self._padded.vocabulary, self._padded.positions)
-        expected = self._padded.encode(probes)
+        self._probes = probe_pieces(self._padded.vocabulary, self._padded.positions)
+        self._expected = self._padded.encode(self._probes)
         try:
             _use_packed_attention(self.model)
-            found = self.encode(probes)
+            worst = self._worst_cosine()
         except (ValueError, TypeError, KeyError, RuntimeError, IndexError, Unsupported) as error:
             raise OtherVectors(
                 f"{model.model} cannot be computed over packed tokens: {error}", hint="set `engine: torch`"
             ) from error
-        worst = float((expected * found).sum(1).min())
         if not worst >= MIN_COSINE[kind]:  # NaN, too
             raise OtherVectors(
                 f"{model.model} has other vectors over packed tokens (cosine {worst:.4f})",
                 hint="set `engine: torch`",
             )
+
+    def compile(self) -> None:
+        """Compile the layers, and prove the vectors again; `not_compiled` says why they stay as they were.
+
+        It takes seconds to a minute on a machine that has no compiled code of such a layer (`TORCHINDUCTOR_CACHE_DIR`).
+        """
+        try:
+            compile_layers(self.model)
+            worst = self._worst_cosine()
+        except Exception as error:  # noqa: BLE001 - whatever a compiler raises, the model computes without it
+            self.not_compiled = (str(error).splitlines() or [type(error).__name__])[0]
+        else:
+            if worst >= MIN_COSINE[getattr(torch, self.dtype)]:
+                return
+            self.not_compiled = f"compiled layers give other vectors (cosine {worst:.4f})"
+        run_uncompiled(self.model)
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         out = np.full((len(ids), self.dimensions), np.nan, np.float32)  # a piece of no tokens has no vector
@@ -97,6 +115,10 @@ class PackedEncoder:
             for batch in self._batches(ids):
                 out[batch.pieces] = _collect(batch)
         return out
+
+    def _worst_cosine(self) -> float:
+        """The least cosine of the probes' vectors with those of `torch_engine`; NaN where one has none."""
+        return float((self._expected * self.encode(self._probes)).sum(1).min())
 
     def _batches(self, ids: Sequence[Sequence[int]]) -> Iterator[_Running]:
         """Batches one behind: while the device computes a batch, the host collects the one before it."""
