@@ -8,6 +8,7 @@ request: what a plan is asked for: the job, the options of the command line, che
 sink_cost: what the vector store of a job costs, and embedding and loading in all.
 planned_vectors: how many vectors of which shape a job will give.
 model_support: which engines compute the model.
+engine_choice: the engine of rented machines, by what was measured.
 precision: whether this machine computes in a reduced precision.
 precision_loss: what a reduced precision loses on the corpus, measured.
 reach: what rented machines can see of a job, and the upload that makes them see it.

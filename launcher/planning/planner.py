@@ -16,6 +16,7 @@ from launcher.errors import Infeasible, Problem
 from launcher.format import plural
 from launcher.jobs.job import DeclaredCorpus, Job
 from launcher.planning.assemble import RENTED, CloudChoice, assemble_plan, unseen_folders
+from launcher.planning.engine_choice import with_measured_engine
 from launcher.planning.estimates.estimate import Estimate
 from launcher.planning.estimates.past_runs import past_runs
 from launcher.planning.offers.candidates import (
@@ -81,6 +82,7 @@ def make_plan(job: Job, base: Path, options: PlanOptions, now: datetime, say: Ca
         check_here(job)
         check_engine_here(request)
     corpus = inspect_corpus(request, say)
+    request = with_measured_engine(request, model_shape(job, request.model), corpus.profile.lengths, say)
     this_machine = estimate_this_machine(request, corpus, say) if can_measure(request, corpus) else None
     clouds = None if options.on == "local" else candidates_for(request, corpus)
     decision = _decide(request, clouds, this_machine, upload=clouds is not None and clouds.upload)
