@@ -22,7 +22,7 @@ from launcher.planning.estimates.hosted_apis import HostedApi, HostedWork, missi
 from launcher.planning.estimates.past_runs import basis_of, past_runs, place_of
 from launcher.planning.estimates.small_charges import small_charges
 from launcher.planning.estimates.store_costs import store_costs
-from launcher.planning.estimates.unpriced import usd_per_token, with_bounds
+from launcher.planning.estimates.unpriced import with_bounds
 from launcher.planning.offers.candidates import CandidateSet, data_locations, rented_engine
 from launcher.planning.offers.machine_groups import machine_groups, quota_needs
 from launcher.planning.offers.quotas import regions_without_quota, unused_quota
@@ -280,7 +280,7 @@ def _upload(request: PlanRequest, corpus: InspectedCorpus, decision: Decision) -
 def _single_type_fleets(clouds: CloudChoice) -> tuple[Estimate, ...]:
     """Each GPU, size, cloud and purchase kind alone, from its cheapest place on: as many as the deadline needs."""
     quotes: dict[tuple[str, str, float, bool], list[Candidate]] = {}
-    for candidate in sorted(with_bounds(clouds.candidates.candidates), key=usd_per_token):
+    for candidate in with_bounds(clouds.candidates.candidates):
         quotes.setdefault((candidate.cloud, candidate.gpu, candidate.gpus, candidate.spot), []).append(
             candidate
         )

@@ -303,6 +303,7 @@ def _compared_way(found: Comparison) -> ComparedWay:
         fleet_p90=rounded_usd(found.fleet_p90),
         fleet_mean=rounded_usd(found.fleet_mean),
         chance=round(found.chance, 4),
+        chance_least=None if found.chance_least is None else round(found.chance_least, 4),
         unpriced=found.unpriced,
         better=found.better,
         break_even_tokens_per_month=None if found.break_even is None else int(found.break_even),

@@ -29,7 +29,8 @@ class Comparison:
     """Another way next to what was chosen ("the fleet"), in USD, both without the storage of the vectors.
 
     `chance` is the share of draws in which the fleet is the cheaper one; where `unpriced` names items, the fleet costs
-    more than these figures by an unknown amount, and `chance` is at most so high; `better` counts its bound.
+    more than these figures by an unknown amount, and `chance` is at most so high. `chance_least` and `better` count these
+    items at their bounds.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Comparison:
     break_even: Decimal | None = None  # tokens a month from which the fleet is cheaper; None: it never is
     notes: tuple[str, ...] = ()
     parameters: int | None = None  # of a hosted model; None: not published
+    chance_least: float | None = None  # None: all has a price, or a part that has none has no bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ class _Drawn:
         estimate = self.way.estimate
         unknown = [name for name, usd in estimate.items.items() if usd is None]
         return tuple(name for name in dict.fromkeys([*estimate.unpriced, *unknown]) if name != APART)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether every part without a price has a bound."""
+        return all(self.way.estimate.unpriced.get(name) is not None for name in self.unpriced)
 
     @property
     def bound(self) -> float:
@@ -176,6 +183,9 @@ def _compared(
         fleet_p90=fleet.p90,
         fleet_mean=decimal_of_float(float(np.mean(fleet.usd))),
         chance=float(np.mean(fleet.usd < other)),
+        chance_least=float(np.mean(fleet.usd + fleet.bound < other))
+        if fleet.unpriced and fleet.is_bounded
+        else None,
         unpriced=fleet.unpriced,
         # As where fleets are ranked: what has no price counts at its upper bound, so that it never looks cheap.
         better=float(np.mean(other)) + other_bound < float(np.mean(fleet.usd)) + fleet.bound,

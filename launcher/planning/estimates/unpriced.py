@@ -59,16 +59,6 @@ def bound_usd(unpriced: Mapping[str, Decimal | None]) -> Decimal:
     return sum((usd for usd in unpriced.values() if usd is not None), Decimal(0))
 
 
-def usd_per_token(candidate: Candidate) -> Decimal:
-    """What a token costs on a candidate while it works, each unknown part at its bound; without a price the dearest."""
-    if candidate.usd_per_hour is None:
-        return Decimal("Infinity")
-    disk = candidate.disk_at_most if candidate.disk_usd_per_hour is None else candidate.disk_usd_per_hour
-    hourly = candidate.usd_per_hour + (disk or Decimal(0))
-    working = hourly / decimal_of_float(candidate.tokens_per_second.mid * SECONDS_PER_HOUR)
-    return working + egress_usd_per_token(candidate)
-
-
 def egress_usd_per_token(candidate: Candidate) -> Decimal:
     """USD a token of the way of texts and vectors, the parts without a price at their bound."""
     return (candidate.egress_usd_per_token or Decimal(0)) + (candidate.egress_missing or Decimal(0))

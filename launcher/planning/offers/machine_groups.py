@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from math import ceil
 
-from launcher.planning.estimates.estimate import NO_CHARGES, Allocation, Candidate, itemize, per_million
+from launcher.planning.estimates.estimate import (
+    LOCAL,
+    NO_CHARGES,
+    Allocation,
+    Candidate,
+    itemize,
+    per_million,
+)
 from launcher.planning.saved.saved_plan import MachineGroup, MachinePlace, QuotaNeed, RegionCapacity
 from pricing import capacity
 
@@ -92,10 +99,13 @@ def _capacity(candidates: Sequence[Candidate]) -> RegionCapacity | None:
 
 
 def quota_needs(allocations: Sequence[Allocation]) -> tuple[QuotaNeed, ...]:
-    """The GPUs and vCPUs that the account must be allowed in each region; none for this machine."""
+    """The GPUs and vCPUs that the account must be allowed in each region.
+
+    None for this machine, and for single hosts of a market, which whoever pays may have.
+    """
     groups: dict[tuple[str, str, str, bool], list[Allocation]] = {}
     for allocation in allocations:
-        if allocation.candidate.cloud != "local":
+        if allocation.candidate.cloud != LOCAL and allocation.candidate.at_most is None:
             groups.setdefault(allocation.candidate.group, []).append(allocation)
     return tuple(
         QuotaNeed(

@@ -23,6 +23,7 @@ from launcher.planning.optimizer.market import (
     SlowTimes,
     TokenDemand,
     market_of,
+    middle_usd,
     slow_times,
     vcpu_group,
 )
@@ -146,22 +147,37 @@ def _fleets_that_keep_limits(
 def single_type_fleet(quotes: Sequence[Candidate], requirements: Requirements) -> Estimate | None:
     """One machine type doing all the work: as many machines as the deadline needs at the slow end.
 
-    `quotes` are its candidates, the cheapest first. Each region is asked for what it is counted on to give, and then the
-    next quote is taken; what no quote is left for is taken of the dearest. Where the job's limits and quotas allow fewer,
-    it has as many as they allow, and takes longer. None: it would not have started in time, or there are none of it.
+    `quotes` are its candidates, of which those come first that so many machines cost the least on. Each region is asked
+    for what it is counted on to give, and then the next quote is taken; what no quote is left for is taken of the
+    dearest. Where the job's limits and quotas allow fewer, it has as many as they allow, and takes longer. None: it would
+    not have started in time, or there are none of it.
     """
     hours, machines = requirements.deadline_hours, 1
+    quotes = _cheapest_first(quotes, requirements.tokens.mid, machines)
     if hours is not None and quotes[0].usd_per_hour is not None:
         found = _machines_for(slow_times(quotes[0], requirements.tokens.high), hours)
         if found is None:
             return None
         machines = found
+        quotes = _cheapest_first(quotes, requirements.tokens.mid, machines)
     taken = _spread(quotes, machines, requirements)
     machines = sum(n for _, n in taken)
     if not machines:
         return None
     tokens = requirements.tokens.mid / machines  # of each machine
     return estimate_fleet([Allocation(quote, n, tokens * n) for quote, n in taken if n], requirements)
+
+
+def _cheapest_first(quotes: Sequence[Candidate], tokens: float, machines: int) -> list[Candidate]:
+    """By what so many machines cost that share the work: a start weighs little beside much egress."""
+
+    def usd(quote: Candidate) -> float:
+        if quote.usd_per_hour is None:
+            return inf
+        work, start = middle_usd(quote, tokens)
+        return work + machines * start
+
+    return sorted(quotes, key=usd)
 
 
 def _machines_for(times: SlowTimes, hours: float) -> int | None:

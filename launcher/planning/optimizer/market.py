@@ -22,7 +22,7 @@ from launcher.planning.estimates.launching import (
     wave_seconds,
     waves_before,
 )
-from launcher.planning.estimates.unpriced import with_bounds
+from launcher.planning.estimates.unpriced import egress_usd_per_token, with_bounds
 from pricing.account import vcpu_quota
 
 Floats = NDArray[np.float64]
@@ -203,23 +203,34 @@ def market_of(candidates: Sequence[Candidate], demand: TokenDemand, *, by_vcpus:
 
 def _row(candidate: Candidate, demand: TokenDemand) -> tuple[float, ...]:
     """The numbers of a candidate in the order of Market's columns; what has no price counts at its upper bound."""
-    disk = candidate.disk_at_most if candidate.disk_usd_per_hour is None else candidate.disk_usd_per_hour
-    hourly = float((candidate.usd_per_hour or Decimal(0)) + (disk or Decimal(0)))
-    egress = (candidate.egress_usd_per_token or Decimal(0)) + (candidate.egress_missing or Decimal(0))
-    egress_usd = float(egress) * demand.tokens
-    speed, start, hazard = candidate.tokens_per_second, candidate.cold_start, candidate.hazard
-    tail = tail_seconds(candidate)
-    hours = demand.tokens / speed.mid / SECONDS_PER_HOUR * (1 + preemption_overhead(hazard.mid, start.mid))
+    hourly, egress_usd = _hourly_usd(candidate), float(egress_usd_per_token(candidate)) * demand.tokens
+    work_usd, start_usd = middle_usd(candidate, demand.tokens)
     slow = slow_times(candidate, demand.at_most)
     return (
-        hourly * hours + egress_usd,
-        hourly * (start.mid + tail + TEARDOWN_SECONDS * (tail > 0)) / SECONDS_PER_HOUR,
+        work_usd,
+        start_usd,
         hourly * slow.work + egress_usd,
         slow.work,
         slow.start,
         slow.wave,
         candidate.gpus,
     )
+
+
+def middle_usd(candidate: Candidate, tokens: float) -> tuple[float, float]:
+    """USD of so many tokens, and of one machine's start and tail, at the median; what has no price at its upper bound."""
+    speed, start, hazard = candidate.tokens_per_second, candidate.cold_start, candidate.hazard
+    hourly, tail = _hourly_usd(candidate), tail_seconds(candidate)
+    hours = tokens / speed.mid / SECONDS_PER_HOUR * (1 + preemption_overhead(hazard.mid, start.mid))
+    return (
+        hourly * hours + float(egress_usd_per_token(candidate)) * tokens,
+        hourly * (start.mid + tail + TEARDOWN_SECONDS * (tail > 0)) / SECONDS_PER_HOUR,
+    )
+
+
+def _hourly_usd(candidate: Candidate) -> float:
+    disk = candidate.disk_at_most if candidate.disk_usd_per_hour is None else candidate.disk_usd_per_hour
+    return float((candidate.usd_per_hour or Decimal(0)) + (disk or Decimal(0)))
 
 
 def slow_times(candidate: Candidate, tokens: float) -> SlowTimes:

@@ -30,7 +30,8 @@ class ComparedWay:
     """Another way beside what was chosen ("fleet"), both without the storage of the vectors, which is paid either way.
 
     `relation` is "same weights", "same class" (another model of its size), "this machine", or "rented" where this
-    machine was chosen. `chance` is that the fleet is the cheaper: at most so high where `unpriced` names items.
+    machine was chosen. `chance` is that the fleet is the cheaper: where `unpriced` names items it is at most so high, and
+    at least `chance_least` where each of them has a bound.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ComparedWay:
     parameters: int | None = (
         None  # of the model that a hosted API serves; None: not published, or of an earlier version
     )
+    chance_least: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

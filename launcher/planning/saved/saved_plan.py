@@ -32,12 +32,13 @@ from launcher.planning.saved.steering_plan import SteeringPlan
 SCHEMA = "embedfleet/plan/2"
 LATER_PLACE_KEYS = ("quoted_usd_per_hour", "price_as_of", "discount", "tokens")  # of a machine group's places
 LATER_FIGURES = frozenset(
-    {"chance_late", "chance_late_range"}
+    {"chance_late", "chance_late_range", "chance_least"}
 )  # of the keys below, those of which 0 says something
 # Keys that came later than the schema, by section and class: left out while they hold nothing, so that the plans of
 # the version before are written as they were read.
 LATER_KEYS = (  # "": the plan itself
     ("compared", "ComparedWay", "parameters"),
+    ("compared", "ComparedWay", "chance_least"),
     ("", "SavedPlan", "compared"),
     ("", "SavedPlan", "upload"),
     ("", "SavedPlan", "stores"),

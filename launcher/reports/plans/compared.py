@@ -96,7 +96,7 @@ def _sentences(plan: SavedPlan, ways: Sequence[ComparedWay], *, own_is_said: boo
         said = own_is_said or found
         own = "" if said else f", {chosen} {middle} (P90 {high}, mean {mean}{apart})"
         notes = tuple(_cut(note) for note in one.notes[:MOST_NOTES])
-        found.append(Sentence(one.better, _text(one, chosen, own, bound), notes))
+        found.append(Sentence(one.better and _is_clear(one), _text(one, chosen, own, bound), notes))
     return found
 
 
@@ -108,12 +108,21 @@ def _short(plan: SavedPlan, way: ComparedWay) -> Sentence:
         f"{'at least ' if way.unpriced else ''}{money(way.fleet_p50)} (P90 {money(way.fleet_p90)}): "
         f"{_difference(way.fleet_p50, way.usd)}, {_chance(way)} that it is cheaper{apart}"
     )
-    return Sentence(way.better, text, ())
+    return Sentence(way.better and _is_clear(way), text, ())
 
 
 def _verdict(way: ComparedWay) -> str:
     word = "CHEAPER" if way.relation == SAME_CLASS else "BETTER"
-    return f"{word}: " if way.better else "Not clear: " if way.unpriced else f"Not {word.lower()}: "
+    if not _is_clear(way):
+        return "Not clear: "
+    return f"{word}: " if way.better else f"Not {word.lower()}: "
+
+
+def _is_clear(way: ComparedWay) -> bool:
+    """Whether what has no price cannot turn the verdict: counted at its bound it does not, or it has none left out."""
+    if not way.unpriced:
+        return True
+    return way.fleet_mean > way.usd if way.better else way.chance_least is not None
 
 
 def _related(way: ComparedWay) -> str:
@@ -170,12 +179,20 @@ def _difference(own: Decimal, other: Decimal) -> str:
 
 
 def _chance(way: ComparedWay) -> str:
-    """The chance in words: never 0 % or 100 %, and at most what is known where something has no price."""
-    if way.chance > SURE:
-        return "an unknown chance" if way.unpriced else "a chance of more than 99 %"
-    if way.chance < 1 - SURE:
+    """The chance in words: never 0 % or 100 %, and a range where something has no price."""
+    most, least = way.chance, way.chance_least
+    if least is None:
+        least = 0.0 if way.unpriced else most
+    if most < 1 - SURE:
         return "a chance of less than 1 %"
-    return f"a chance of {'at most ' if way.unpriced else ''}{way.chance * 100:.0f} %"
+    if least > SURE:
+        return "a chance of more than 99 %"
+    low, high = f"{least * 100:.0f}", f"{most * 100:.0f}"
+    if least < 1 - SURE:
+        return "an unknown chance" if most > SURE else f"a chance of at most {high} %"
+    if most > SURE:
+        return f"a chance of at least {low} %"
+    return f"a chance of {low} %" if low == high else f"a chance of {low} to {high} %"
 
 
 def _break_even(way: ComparedWay, chosen: str) -> str:

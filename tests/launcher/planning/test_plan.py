@@ -281,6 +281,10 @@ def test_this_machine_needs_no_quota() -> None:
     assert quota_needs([Allocation(machine("local"), 1, 1e6)]) == ()
 
 
+def test_single_host_of_a_market_needs_no_quota() -> None:
+    assert quota_needs([Allocation(machine("vast", at_most=1), 1, 1e6)]) == ()
+
+
 # --- the digest
 
 

@@ -103,6 +103,19 @@ def test_item_without_a_price_makes_the_chance_an_upper_bound() -> None:
     assert one(way(charges=RunCharges(None, Decimal(0))), api("1200")).unpriced == ()  # paid either way
 
 
+def test_bound_of_what_has_no_price_makes_a_range_of_the_chance() -> None:
+    missing: dict[str, Any] = {"egress_usd_per_token": None, "egress_missing": Decimal(200) / Decimal(TOKENS)}
+    fleet = float(one(way(), api("1200")).fleet_p50)
+    found = [one(way(**missing), api(f"{fleet + more:.2f}")) for more in (300, 100, -100)]
+    assert [(f.chance_least, f.chance, f.better) for f in found] == [
+        (1, 1, False),
+        (0, 1, True),
+        (0, 0, True),
+    ]
+    assert one(way(egress_usd_per_token=None, egress_missing=None), api("1200")).chance_least is None
+    assert one(way(), api("1200")).chance_least is None
+
+
 def test_nothing_is_compared_with_a_fleet_of_unknown_price() -> None:
     assert compare(way(usd_per_hour=None), sure(TOKENS), 7, [api("1")]) == ()
 

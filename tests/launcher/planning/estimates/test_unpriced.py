@@ -13,10 +13,10 @@ from launcher.planning.estimates.unpriced import (
     bound_usd,
     is_fully_priced,
     unpriced_items,
-    usd_per_token,
     with_bounds,
 )
 from launcher.planning.optimizer.decide import decide, single_type_fleet, usd_above
+from launcher.planning.optimizer.market import middle_usd
 from launcher.planning.optimizer.search import Requirements, estimate_fleet, most_usd, rank_usd
 from tests.support.candidates import candidate, candidates, sure
 
@@ -128,7 +128,8 @@ def test_bound_of_a_candidate_is_kept_and_others_get_the_dearest_of_the_market()
 def test_unknown_leg_never_makes_an_offer_rank_better_alone(seed: int, leg: str, more: Decimal) -> None:
     one, *others = candidates(seed, 12)
     before, after = (
-        [usd_per_token(c) for c in with_bounds([first, *others])] for first in (one, lacking(one, leg, more))
+        [sum(middle_usd(c, 10**9.5)) for c in with_bounds([first, *others])]
+        for first in (one, lacking(one, leg, more))
     )
     assert sorted(after).index(after[0]) >= sorted(before).index(before[0])
     wanted = requirements(10**9.5)

@@ -178,6 +178,18 @@ def test_one_machine_type_alone_takes_the_next_quotes() -> None:
     assert float(found.items["compute"] or 0) == pytest.approx(4 * 1 + 4 * 2 + 2 * 3)
 
 
+def test_one_machine_type_alone_is_where_start_and_egress_cost_least_together() -> None:
+    near = candidate(region="near")
+    far = candidate(
+        region="far", usd_per_hour=Decimal("0.5"), egress_usd_per_token=Decimal("0.52") / Decimal(WORK)
+    )
+    small, large = (single_type_fleet([near, far], requirements(n * WORK)) for n in (1, 100))
+    assert small is not None
+    assert large is not None
+    assert small.main_candidate == far  # the start at half the price outweighs the egress
+    assert large.main_candidate == near
+
+
 def test_machines_per_region_of_the_user_are_a_hard_limit() -> None:
     pair = [free(region="a"), free(region="b", usd_per_hour=Decimal(2))]
     found = decide(pair, requirements(20 * WORK, 2.1, machines_per_region=6))
