@@ -8,6 +8,7 @@ class DriftDocument:
     """What became of the vectors from one run to the other. Cosines are None where the dimensions differ."""
 
     anchors: int  # rows of both runs that were compared
+    other_tokens: int | None  # rows of both of which the model read other tokens; None: a run does not say
     dimensions_one: int
     dimensions_other: int
     least_cosine: float | None
@@ -16,4 +17,4 @@ class DriftDocument:
     centroid_shift: float | None  # length of the difference of both mean vectors; 0 to 2
     rank_overlap: float  # of the 10 nearest anchors of each anchor, the share that both runs name
     same_model: bool | None  # by the fingerprints; None: one is not known
-    verdict: str  # "same", "rounding", "different" or "other dimensions"
+    verdict: str  # "same", "rounding", "different", "other texts" or "other dimensions"

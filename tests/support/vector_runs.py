@@ -12,10 +12,15 @@ from tests.support.workers import make_worker
 
 def run_of_dtype(folder: Path, dtype: str, run: str = "run-1", **changes: Any) -> str:
     """A finished run of 3 files of 10 rows with its dataset; returns the output path."""
-    store = FolderStore(folder / "out")
     (folder / "in").mkdir(exist_ok=True)
     corpus(folder / "in", 3, 10)
-    header = launch(store, folder / "in", 3, run=run, dtype=dtype, **changes)
+    return run_over_corpus(folder, run, dtype=dtype, **changes)
+
+
+def run_over_corpus(folder: Path, run: str, **changes: Any) -> str:
+    """A finished run over the files that are there, with its dataset; returns the output path."""
+    store = FolderStore(folder / "out")
+    header = launch(store, folder / "in", 3, run=run, **changes)
     make_worker(store, header, folder / f"scratch-{run}").run()
     write_dataset(store, header, receipts_of(store, header))
     return str(folder / "out")

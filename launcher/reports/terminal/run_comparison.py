@@ -40,6 +40,10 @@ VERDICTS = {
     "same": ("the same vectors", "green"),
     "rounding": ("the same vectors but for rounding", "green"),
     "different": ("other vectors: do not search them together", "bold red"),
+    "other texts": (
+        "of none of them the model read the same text: this says nothing of the vectors",
+        "yellow",
+    ),
     "other dimensions": ("vectors of other dimensions: do not search them together", "bold red"),
 }
 
@@ -55,6 +59,11 @@ def _vectors(drift: DriftDocument) -> list[Text]:
             )
         )
     lines.append(Text(f"of the 10 nearest rows of each, {100 * drift.rank_overlap:.1f} % are the same"))
+    if drift.other_tokens and drift.verdict != "other texts":
+        rows = plural(drift.other_tokens, "row")
+        lines.append(
+            Text(f"of {rows} of both the model read other tokens: another text, cut, prompt or tokenizer")
+        )
     if drift.same_model is False:
         lines.append(Text("the fingerprints of their models differ", "yellow"))
     return lines

@@ -1,5 +1,6 @@
 """Two runs vector by vector: the same, rounded, another model; and runs that share nothing."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 
 from launcher.evaluation import drift
 from launcher.evaluation.drift import measure_drift
+from launcher.reports.terminal.run_comparison import VERDICTS
 from launcher.vectors.read_dataset import Dataset, open_dataset
 from tasks.errors import Problem
-from tests.support.vector_runs import run_of_dtype
+from tests.support.vector_runs import run_of_dtype, run_over_corpus
 
 
 def dataset(folder: Path, dtype: str = "float32", run: str = "run-1", **changes: object) -> Dataset:
@@ -34,6 +36,26 @@ def test_stored_dtype_is_rounding_and_another_prompt_is_not(tmp_path: Path) -> N
     assert other.below is not None
     assert other.below > 0.9
     assert other.rank_overlap < 0.9
+
+
+def test_texts_that_were_changed_are_no_other_vectors(tmp_path: Path) -> None:
+    one, other = (dataset(tmp_path / name, text_hash=True) for name in "ab")
+    file = min((tmp_path / "b" / "in").iterdir())
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(line | {"text": f"another {line['text']}"}) + "\n" for line in lines))
+    changed = open_dataset(run_over_corpus(tmp_path / "b", "run-2", text_hash=True), "run-2")
+    assert measure_drift(one, other).other_tokens == 0
+    found = measure_drift(one, changed)
+    assert (found.anchors, found.other_tokens, found.verdict) == (20, 10, "same")
+    assert found.least_cosine == pytest.approx(1)
+
+
+def test_runs_that_cut_all_texts_otherwise_say_nothing_of_their_vectors(tmp_path: Path) -> None:
+    one, other = (dataset(tmp_path / f"cut-at-{tokens}", tokens=tokens, text_hash=True) for tokens in (9, 7))
+    found = measure_drift(one, other)
+    assert (found.anchors, found.other_tokens, found.verdict) == (30, 30, "other texts")
+    text = "of none of them the model read the same text"
+    assert text in VERDICTS[found.verdict][0]
 
 
 def test_other_dimensions_have_no_cosine(tmp_path: Path) -> None:
@@ -69,7 +91,7 @@ def test_anchors_are_the_same_whatever_the_batches_and_files(
     assert len(whole) == 7
     monkeypatch.setattr("launcher.vectors.read_dataset.BATCH_VECTOR_BYTES", 4 * 32 * 3)
     assert anchors(replace(one, files=one.files[::-1])) == whole
-    hashes = [n for part, _ in drift.hashed_rows(one) for n in part.tolist()]
+    hashes = [n for part, *_ in drift.hashed_rows(one) for n in part.tolist()]
     assert whole == sorted(hashes)[:7]
 
 
@@ -78,7 +100,7 @@ def test_of_a_large_dataset_a_part_is_read(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(drift, "MOST_ROWS", 11)
 
     def rows(found: Dataset) -> Iterator[int]:
-        for part, vectors in drift.hashed_rows(found):
+        for part, vectors, _ in drift.hashed_rows(found):
             assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
             yield len(part)
 
