@@ -7,7 +7,7 @@ more than any other, so that without this a plan rests on prices that nobody can
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from math import exp, log, sqrt
@@ -24,7 +24,10 @@ LOG_MOVE_PER_ROOT_DAY = 0.021
 # rose 1.09 to 1.62 times in 126 days of 2026. Of other clouds no trend is known. A trend is not continued beyond the
 # days in which it was seen.
 TREND: Mapping[str, tuple[float, float, int]] = {"gcp": (1.09, 1.62, 126)}
-LEAST_PLACES = 4  # fewer quotes of a type say nothing about the spread between its places
+LEAST_PLACES = (
+    4  # fewer quotes of a type say nothing about the spread between its places: that of others is taken
+)
+LEAST_QUOTES = 2  # one place has no other to come back to
 
 Kind = tuple[str, str, bool]  # cloud, GPU, spot
 
@@ -43,13 +46,14 @@ class TypePrices:
     """The quotes of one cloud, GPU and purchase kind, one for each place: the logarithm of USD per GPU-hour."""
 
     middle: float  # median
-    variance: float
+    variance: float  # between places
     places: int
+    borrowed: bool = False  # whether the variance is that of other types
 
 
 def expected_prices(offers: Sequence[Offer], now: datetime) -> dict[str, ExpectedPrice]:
     """The price that is likely now of each offer, by its key."""
-    types, oldest = _types(offers), oldest_market_days(offers, now)
+    types, oldest = with_borrowed(_types(offers)), oldest_market_days(offers, now)
     ceilings = {_machine(o): o.usd_per_hour for o in offers if not o.spot}
     return {
         o.key: _expected(
@@ -64,16 +68,16 @@ def own_weight(quotes: TypePrices, age_days: float) -> float:
 
     If the variance V between places is the same at both dates, and a price moved with a variance M since, then
     M = 2 V (1 - w), where w is how much of the quote's distance from the middle is left. The factor for few quotes is
-    that of James and Stein.
+    that of James and Stein; a variance that is borrowed does not come of these quotes, and needs none.
     """
-    if quotes.places < LEAST_PLACES:
+    if quotes.places < (LEAST_QUOTES if quotes.borrowed else LEAST_PLACES):
         return 1.0
     moved = LOG_MOVE_PER_ROOT_DAY**2 * age_days
     if not moved:
         return 1.0
     if not quotes.variance:
         return 0.0
-    few = (quotes.places - 3) / (quotes.places - 1)
+    few = 1.0 if quotes.borrowed else (quotes.places - 3) / (quotes.places - 1)
     return max(0.0, 1 - few * moved / (2 * quotes.variance))
 
 
@@ -110,6 +114,24 @@ def _types(offers: Iterable[Offer]) -> dict[Kind, TypePrices]:
     return {
         kind: _type_prices([fmean(prices) for prices in places.values()]) for kind, places in found.items()
     }
+
+
+def with_borrowed(types: Mapping[Kind, TypePrices]) -> dict[Kind, TypePrices]:
+    """The types; those of few places have the median variance of others: of their cloud, else of all clouds."""
+    many = {kind: found for kind, found in types.items() if found.places >= LEAST_PLACES}
+
+    def borrowed(cloud: str, *, spot: bool) -> float | None:
+        alike = [(kind[0], found.variance) for kind, found in many.items() if kind[2] == spot]
+        own = [variance for other, variance in alike if other == cloud]
+        found = own or [variance for _, variance in alike]
+        return median(found) if found else None
+
+    out = dict(types)
+    for kind, found in types.items():
+        variance = borrowed(kind[0], spot=kind[2]) if kind not in many else None
+        if variance is not None:
+            out[kind] = replace(found, variance=variance, borrowed=True)
+    return out
 
 
 def _type_prices(logs: Sequence[float]) -> TypePrices:

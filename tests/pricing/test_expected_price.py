@@ -60,6 +60,20 @@ def test_few_quotes_say_nothing_about_their_spread() -> None:
     assert expected_prices(offers, NOW)[offers[0].key].usd_per_hour == Decimal("0.20")
 
 
+def test_few_quotes_have_the_spread_of_the_other_types_of_their_cloud() -> None:
+    few = quotes(["0.20", "0.40"], date(2026, 8, 20), gpu="L40S", instance_type="g6e.xlarge")
+    one = quotes(["0.20"], date(2026, 8, 20), gpu="A10G", instance_type="g5.xlarge")
+    found = expected_prices([*quotes(SPREAD, NOW.date()), *few, *one], NOW)
+    variance = float(np.var(np.log([float(usd) for usd in SPREAD]), ddof=1))
+    weight = 1 - LOG_MOVE_PER_ROOT_DAY**2 * 100 / (2 * variance)
+    assert found[few[0].key].own_weight == pytest.approx(weight)
+    middle = (log(0.2) + log(0.4)) / 2
+    assert float(found[few[0].key].usd_per_hour) == pytest.approx(
+        exp(middle + weight * (log(0.2) - middle)), rel=1e-4
+    )
+    assert found[one[0].key].usd_per_hour == one[0].usd_per_hour  # it has no other to come back to
+
+
 def test_more_quotes_of_the_same_spread_weigh_more_against_one() -> None:
     assert own_weight(TypePrices(0.0, 0.09, 30), 100) < own_weight(TypePrices(0.0, 0.09, 5), 100) < 1
 
