@@ -73,3 +73,10 @@ def test_engine_start_grows_with_the_model_and_differs_by_engine() -> None:
     )  # none is quicker than the smallest measured
     assert 36.5 < engine_start("vllm", 3 * 10**9)[1] < 70.4 < engine_start("vllm", 14 * 10**9)[1]
     assert engine_start("torch", 335_000_000)[1] == pytest.approx(9.5)
+
+
+def test_an_engine_that_compiles_takes_longer_to_start() -> None:
+    packed, torch = engine_start("packed", 335_000_000), engine_start("torch", 335_000_000)
+    assert packed[0] == torch[0]  # where the machine has kept the compiled code
+    assert packed[1] > torch[1]
+    assert packed[2] > torch[2]
