@@ -28,16 +28,18 @@ class PilotMachine:
 def pilot_machine(plan: SavedPlan) -> PilotMachine:
     """The machine for a plan's pilot: in the cloud of its cheapest machine on demand, where SkyPilot chooses the region.
 
-    Clouds of which a small machine is known come first: others may rent nothing but GPUs. On Slurm in that machine's own
-    partition, which no preemption reaches.
+    Clouds of which a small machine is known come first, also those of spot machines alone: others may rent nothing but
+    GPUs. On Slurm in that machine's own partition, which no preemption reaches.
 
     Raises:
         ValueError: the plan rents nothing.
     """
     kinds = plan.steering.envelope.kinds if plan.steering is not None else ()
-    rented = sorted((kind for kind in kinds if not kind.spot), key=lambda kind: not _has_machine(kind.cloud))
-    if rented:
-        kind = rented[0]
+    on_demand = [kind for kind in kinds if not kind.spot]
+    known = [kind for kind in on_demand if _has_machine(kind.cloud)]
+    known += [kind for kind in kinds if kind.spot and provisioning.pilot_machine(kind.cloud) is not None]
+    if known or on_demand:
+        kind = [*known, *on_demand][0]
         cloud, region, zone = kind.cloud, kind.region, kind.zone
     else:
         group = next(group for group in plan.lots if not group.spot or group is plan.lots[-1])

@@ -64,6 +64,11 @@ def gated_place(cloud: str, region: str, zone: str | None) -> GatedPlace | None:
     return None
 
 
+def is_outside_region(cloud: str, region: str, zone: str | None) -> bool:
+    """Whether a zone is in another city than the region that it belongs to: a local or a wavelength zone."""
+    return cloud == "aws" and zone is not None and _outside_region(region, zone) is not None
+
+
 def is_allowed(place: GatedPlace, patterns: Iterable[str]) -> bool:
     """Whether patterns such as "eu-south-2" or "us-west-2-lax-*" name the place."""
     return any(fnmatchcase(place.name, pattern) for pattern in patterns)

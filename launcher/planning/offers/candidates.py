@@ -24,6 +24,7 @@ from launcher.throughput.predict import ModelShape, Speed
 from launcher.throughput.spread import Spread, quantile
 from pricing import capacity, preemption, provisioning, staleness
 from pricing import gpu as gpus
+from pricing.account import access
 from pricing.charges import egress, storage
 from pricing.charges.storage import DISK_GB
 from pricing.offer import Offer
@@ -303,6 +304,12 @@ def _text_leg(offer: Offer, context: CandidateContext) -> tuple[int, Decimal | N
         return size, None, False
     if place.cloud == LOCAL:  # uploads from the user's own machine cost nothing that we know a price of
         return size, Decimal(0), True
+    if place.cloud == offer.cloud and access.is_outside_region(offer.cloud, offer.region, offer.zone):
+        return (
+            size,
+            None,
+            True,
+        )  # between a local zone and its own region a price of its own holds, which is not known
     amount = egress.gigabytes(place.cloud, size)
     return size, egress.transfer_usd(place.cloud, place.region, offer.cloud, offer.region, amount), True
 
@@ -312,6 +319,8 @@ def _vector_leg(offer: Offer, context: CandidateContext) -> tuple[int, Decimal |
     size, place = output_bytes(context), context.output
     if place is None or place.region == UNKNOWN_REGION:
         return size, None, False
+    if access.is_outside_region(offer.cloud, offer.region, offer.zone):
+        return size, None, True
     amount = egress.gigabytes(offer.cloud, size)
     if place.cloud == LOCAL:
         return size, egress.internet_usd(offer.cloud, offer.region, amount), True

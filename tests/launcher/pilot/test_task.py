@@ -83,6 +83,9 @@ def test_pilot_is_in_a_cloud_of_which_a_small_machine_is_known() -> None:
     kinds.insert(0, net | {"cloud": "hyperbolic", "region": "us", "zone": None})
     assert pilot_machine(sample_plan.saved(**body)).place.cloud == "aws"
     for kind in kinds:
+        kind["cloud"] = "aws" if kind["spot"] else "hyperbolic"
+    assert pilot_machine(sample_plan.saved(**body)).place.cloud == "aws"
+    for kind in kinds:
         kind["cloud"] = "hyperbolic"
     assert pilot_machine(sample_plan.saved(**body)).place.cloud == "hyperbolic"
 

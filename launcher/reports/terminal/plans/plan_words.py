@@ -13,8 +13,9 @@ from launcher.planning.saved.saved_alternatives import GroupSummary, SingleTypeF
 from launcher.planning.saved.saved_plan import MachineGroup, PlanTotals, SavedPlan
 from launcher.reports.plans.steering_lines import is_steered
 from launcher.reports.terminal.truncation import truncation_line
+from pricing.account import access
 
-REGION_LETTERS = 18
+REGION_LETTERS = 23
 SHARED = "texts that the corpus repeats are embedded once for all workers"
 WORDS = {
     "cold_start": "start of machines",
@@ -114,12 +115,21 @@ def machine_text(kind: MachineGroup | GroupSummary | SingleTypeFleet) -> str:
 
 
 def place_text(group: MachineGroup) -> str:
-    """The cloud and the first region of a group, and how it is bought."""
+    """The cloud and the first region of a group, and how it is bought. A local zone has a name of its own."""
     if group.cloud == "local":
         return "here"
     first, *others = group.regions
+    zones = (place.zone for place in group.places[:1] if place.region == first)
+    outside = next((zone for zone in zones if access.is_outside_region(group.cloud, first, zone)), None)
+    where = region_text(access.zone_name(first, outside) or first)
     more = f" and {len(others)} more" if others else ""
-    return f"{group.cloud} {plain(first)[:REGION_LETTERS]}{more}, {'spot' if group.spot else 'on demand'}"
+    return f"{group.cloud} {where}{more}, {'spot' if group.spot else 'on demand'}"
+
+
+def region_text(name: str) -> str:
+    """The name of a region; of a long one that says city and country, the city."""
+    name = plain(name)
+    return name if len(name) <= REGION_LETTERS else name.partition(",")[0][:REGION_LETTERS]
 
 
 def fleet_text(groups: Sequence[GroupSummary]) -> str:

@@ -269,6 +269,17 @@ def test_egress_within_a_region_is_free() -> None:
     assert found.egress_usd_per_token == 0
 
 
+def test_egress_between_a_local_zone_and_its_region_is_not_free_and_bounded() -> None:
+    near = offer(region="us-west-2", zone="usw2-lax1-az1")
+    job = context("limits: {opt_in: true}", corpus=WEST, output=WEST)
+    (found,) = find_candidates([near], job).candidates
+    assert found.egress_usd_per_token is None
+    assert found.egress_missing is not None
+    assert found.egress_missing > 0
+    (inside,) = find_candidates([offer(region="us-west-2", zone="usw2-az1")], job).candidates
+    assert (inside.egress_usd_per_token, inside.egress_missing) == (0, 0)
+
+
 def test_egress_is_unknown_without_the_regions_of_the_data() -> None:
     made = find_candidates([offer()], context())
     assert made.candidates[0].egress_usd_per_token is None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from launcher.reports.plans.compared import short_headlines
+from launcher.reports.plans.compared import like_with_like, short_headlines
 from tests.support import sample_plan
 
 
@@ -34,3 +34,19 @@ def test_verdict_and_chance_hold_the_bound_of_what_has_no_price(
     assert said.startswith(f"{verdict}: api")
     assert f"{chance} that it is cheaper" in said
     assert "at least $80.25" in said
+
+
+@pytest.mark.parametrize(
+    ("unpriced", "said"),
+    [
+        (
+            {"egress": "17", "disk": "1", "storage": None},
+            "costs up to $18.00 more than that: egress not priced",
+        ),
+        ({"egress": None, "disk": "1"}, "costs more than that: egress not priced"),
+    ],
+)
+def test_bounds_are_added_up_where_each_part_has_one(unpriced: dict[str, str | None], said: str) -> None:
+    totals = sample_plan.plan()["totals"] | {"unpriced": unpriced}
+    way = sample_plan.compared("api", "same weights", "60", better=True)
+    assert said in like_with_like(sample_plan.saved(totals=totals, compared=[way]))[0].text
