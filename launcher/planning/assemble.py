@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from launcher.corpus.inspected import InspectedCorpus
-from launcher.format import compact, plural
+from launcher.format import compact, plural, share_text
 from launcher.jobs import job as jobs
 from launcher.planning.estimates.comparison import Comparison, Way, compare
 from launcher.planning.estimates.estimate import (
@@ -39,6 +39,7 @@ from launcher.planning.steering.static_chance import static_chance_late
 from launcher.planning.steering.steering_forecast import steering_plan
 from launcher.planning.this_machine import ThisMachine, not_measured_text, why_not_chosen
 from launcher.throughput.local_machine import worker_slots
+from pricing.book.fixed_share import fixed_spot_shares
 from pricing.hosted.hosted_apis import hosted_prices, unknown_prices
 from tasks.models.files import HASH_MODEL
 from tasks.protocol.shard import WHOLE_FILES
@@ -104,6 +105,7 @@ def assemble_plan(
         binding=(*decision.binding, *(_idle_workers(request, corpus) if chosen_here else _launches(chosen))),
         not_priced=(
             *_not_priced(request, corpus, clouds, this_machine),
+            *_listed_spot(request, chosen),
             *_small_charges(request, corpus, chosen, chosen_here),
             *missing_prices(hosted, unknown_prices()),
         ),
@@ -247,6 +249,20 @@ def _not_priced(
     elif request.options.on != "local":
         out.append(f"clouds: the shape of {request.job.model} is not known (give `model:` as a mapping)")
     return tuple(out)
+
+
+def _listed_spot(request: PlanRequest, chosen: Estimate) -> tuple[str, ...]:
+    """That spot prices of the chosen fleet come of a list, and not of a market, in words."""
+    clouds = {one.candidate.cloud for one in chosen.allocations if one.candidate.spot}
+    if not clouds:
+        return ()
+    found = fixed_spot_shares(request.options.offers)
+    return tuple(
+        f"how much spot there is on {cloud}: its price is {share_text(float(share))} of on-demand for each of "
+        f"{types} GPU types, which is a list and no market"
+        for cloud, (share, types) in sorted(found.items())
+        if cloud in clouds
+    )
 
 
 def _small_charges(

@@ -8,4 +8,5 @@ price_book: a CSV file of offers, read and written; the snapshot that comes with
 book_versions: the user's own price books, dated, and which one is current.
 book_changes: what changed between two price books, by cloud.
 unmoved: spot prices that have not moved for months while their neighbours did.
+fixed_share: clouds whose spot prices are a fixed share of on-demand, whatever the type.
 """

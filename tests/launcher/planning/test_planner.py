@@ -501,6 +501,19 @@ def test_slurm_is_planned_by_prices_of_its_owner(tmp_path: Path) -> None:
     assert "name it with --price-book" in problem.hint
 
 
+def test_spot_at_a_fixed_share_of_on_demand_is_named(tmp_path: Path) -> None:
+    full = [
+        offer(usd, gpu=gpu, instance_type=gpu) for gpu, usd in (("L4", "1"), ("H100", "4"), ("L40S", "2"))
+    ]
+    listed = [replace(one, spot=True, usd_per_hour=one.usd_per_hour / 2) for one in full]
+    said = "how much spot there is on gcp: its price is 50 % of on-demand for each of 3 GPU types"
+    assert any(said in one for one in made(declared(), tmp_path, (*full, *listed)).not_priced)
+    moving = replace(listed[0], usd_per_hour=Decimal("0.4"))
+    assert not any(
+        "how much" in one for one in made(declared(), tmp_path, (*full, moving, *listed[1:])).not_priced
+    )
+
+
 def test_no_offer_at_all_is_listed(tmp_path: Path) -> None:
     problem = refused(Infeasible, declared(), tmp_path, ())
     assert str(problem) == "the price book holds no offer"
