@@ -8,6 +8,7 @@ lance_errors: its errors, and commits that are tried again.
 milvus: Milvus, by upsert into a collection behind an alias.
 qdrant: Qdrant, by upsert into a collection behind an alias.
 redisearch: Redis or Valkey with RediSearch, a hash a row, an index behind an alias.
+redis_commands: its rows as commands in one buffer.
 chroma: Chroma, by upsert; a replacement takes the name of the collection.
 weaviate_collections: Weaviate, by batches of objects under a UUID, a collection behind an alias.
 weaviate_client: its connections and errors.

@@ -23,7 +23,6 @@ from redis.exceptions import (
     OutOfMemoryError,
     RedisError,
     ResponseError,
-    WatchError,
 )
 from redis.exceptions import (
     ConnectionError as LostError,
@@ -37,6 +36,7 @@ from launcher.loading.contents import Contents, decode, encode, name_behind_alia
 from launcher.loading.stores.common.backpressure import Busy, Limits, rows_within
 from launcher.loading.stores.common.behind_alias import BehindAlias
 from launcher.loading.stores.common.schema_limits import check_schema
+from launcher.loading.stores.redis_commands import transaction
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
@@ -111,7 +111,7 @@ class RediSearch(BehindAlias):
         gone = 0
         with self.deleting():
             for start in range(0, len(keys), KEYS_AT_ONCE):
-                with self._line(transaction=True) as line:
+                with self._line() as line:
                     line.delete(*map(self._hash_key, keys[start : start + KEYS_AT_ONCE]))
                     gone += line.execute()[0]
         return gone
@@ -270,23 +270,33 @@ class RediSearch(BehindAlias):
         return f" EF_RUNTIME {max(EF_SEARCH, k)}" if self._graph else ""
 
     def _put(self, rows: Rows, *, merge: bool) -> None:
-        with self._line(transaction=merge) as line:
-            for row, key in enumerate(rows.keys()):
-                kept = {name: values[row] for name, values in rows.kept.items() if values[row] is not None}
-                name = self._hash_key(key)
-                if merge:
-                    line.delete(name)
-                own = {"id": key.id, "chunk": key.chunk, "vector": _bytes(rows.vectors[row])}
-                line.hset(name, mapping=own | kept)
+        """Write rows in one transaction, which the end of the load makes fail."""
+        sent, commands = transaction(
+            list(map(self._hash_key, rows.keys())),
+            *(list(rows.ids), list(rows.chunks), _bytes(rows.vectors), rows.kept),
+            fresh=merge,
+        )
+        with self._line() as line:
+            connection = line.connection
             try:
-                line.execute()
-            except (BusyLoadingError, WatchError) as error:
-                raise Busy(str(error)) from error
+                connection.send_packed_command([sent])
+                replies = [_reply(connection) for _ in range(commands + 2)]  # and those of MULTI and EXEC
+            except BaseException:
+                connection.disconnect()  # replies that were not read are those of no other request
+                raise
+        done = replies.pop()
+        if done is None:
+            raise Busy("the record of the collection was changed meanwhile")
+        for reply in (*replies, *(done if isinstance(done, list) else [done])):
+            if isinstance(reply, BusyLoadingError):
+                raise Busy(str(reply)) from reply
+            if isinstance(reply, Exception):
+                raise reply
 
     @contextlib.contextmanager
-    def _line(self, *, transaction: bool) -> Generator[Any]:
-        """Commands of one request. While a load lasts they are one transaction, which its end makes fail."""
-        with self._client.pipeline(transaction=transaction or self._fence is not None) as line:
+    def _line(self) -> Generator[Any]:
+        """Commands that are one transaction, which fails where the load ends before."""
+        with self._client.pipeline(transaction=True) as line:
             if self._fence is not None:
                 key = _record_key(self.collection())
                 line.watch(key)
@@ -325,13 +335,22 @@ def open_redisearch(target: Target, secret: str | None) -> RediSearch:
     return RediSearch(target, secret)
 
 
+def _reply(connection: Any) -> Any:
+    """The next reply of the server; a refusal is one, because others may come behind it."""
+    try:
+        return connection.read_response()
+    except (ResponseError, BusyLoadingError) as error:
+        return error
+
+
 def _record_key(index: str) -> str:
     return f"embedfleet:{index}"
 
 
-def _bytes(vector: Vectors) -> bytes:
-    """A vector as RediSearch reads it; of packed bits a number each."""
-    return (np.unpackbits(vector).astype(np.float16) if vector.dtype == np.uint8 else vector).tobytes()
+def _bytes(vectors: Vectors) -> bytes:
+    """Vectors as RediSearch reads them, one after another; of packed bits a number each."""
+    whole = np.unpackbits(vectors).astype(np.float16) if vectors.dtype == np.uint8 else vectors
+    return whole.tobytes()
 
 
 def _stored(value: bytes, element: Element) -> Vectors:
