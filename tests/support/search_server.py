@@ -27,11 +27,12 @@ from tests.support.server_process import server_process
 
 Json = dict[str, Any]
 Product = Literal["opensearch", "elasticsearch"]
-# busy: 429 for the whole request. items busy: 429 for every other row, the rest are written. lost: written, and the
-# connection ends without an answer. twice: written, and once more behind the next write, as a proxy may deliver it.
-# unavailable: 503. poison: a row with "poison" in a kept text is refused, always.
+# full: 429 for every row, because the disk is. busy: 429 for the whole request. items busy: 429 for every other row,
+# the rest are written. lost: written, and the connection ends without an answer. twice: written, and once more behind
+# the next write, as a proxy may deliver it. unavailable: 503. poison: a row with "poison" in a kept text is refused,
+# always.
 ACTIONS = ("index", "delete")
-Fault = Literal["busy", "items busy", "lost", "twice", "unavailable"]
+Fault = Literal["full", "busy", "items busy", "lost", "twice", "unavailable"]
 CLIENTS: dict[Product, str] = {"opensearch": "opensearchpy", "elasticsearch": "elasticsearch"}
 
 
@@ -140,6 +141,9 @@ class Server:
                 if isinstance(about, dict)
             ]
             return {"took": 1, "errors": True, "items": gone}, fault
+        if fault == "full":
+            items = [_blocked(about["_id"]) for line in lines if isinstance(about := line.get("index"), dict)]
+            return {"took": 1, "errors": True, "items": items}, fault
         items = self._apply(name, lines, half=fault == "items busy")
         late, self._late = self._late, []
         for where, again in late:
@@ -329,6 +333,13 @@ def _got(one: str, document: Json | None) -> Json:
     return (
         {"_id": one, "found": False} if document is None else {"_id": one, "found": True, "_source": document}
     )
+
+
+def _blocked(one: str) -> Json:
+    """What is said of a row where the disk is so full that indexes are closed to writes."""
+    said = "TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block"
+    error = {"type": "cluster_block_exception", "reason": f"index [docs] blocked by: [{said}];"}
+    return {"index": {"_id": one, "status": 429, "error": error}}
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -144,3 +144,27 @@ def test_store_that_refuses_too_many_rows_ends_the_load() -> None:
     store = Picky(*map(str, range(0, 5_000, 2)), alone=True)
     with pytest.raises(Problem, match=r"refused 1,0[0-9]+ rows"):
         throttle().send(rows_of(5_000), store.write)
+
+
+FULL = (
+    "No space left on device (os error 28)",
+    "Service internal error: No space left on device: WAL buffer size exceeds available disk space",
+    "index [docs] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark];",
+    "store is read-only due to: disk usage too high. Set disk usage at 90.00%",
+    "quota exceeded[reason=disk quota exceeded, please allocate more resources]",
+)
+
+
+@pytest.mark.parametrize("kind", [Busy, Rejected, RuntimeError])
+@pytest.mark.parametrize("said", FULL)
+def test_full_disk_ends_a_load_at_once_and_refuses_no_row(said: str, kind: type[Exception]) -> None:
+    requests: list[int] = []
+
+    def write(rows: Rows) -> None:
+        requests.append(len(rows))
+        raise kind(said)
+
+    with pytest.raises(Problem, match="no room left on its disk") as told:
+        throttle().send(rows_of(10), write)
+    assert requests == [10]
+    assert "make room there" in told.value.hint

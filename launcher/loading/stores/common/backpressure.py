@@ -2,10 +2,12 @@
 
 A store that answers 429, 503 or RESOURCE_EXHAUSTED raises `Busy`. Then both numbers are halved, and the request waits a
 random part of a time that doubles, so that loaders do not come back together. A store that refuses a request for what its
-rows hold raises `Rejected`: the rows are sent again in halves until the refused ones stand alone.
+rows hold raises `Rejected`: the rows are sent again in halves until the refused ones stand alone. A store that says that
+its disk is full, by whatever status, ends the load: time alone mends nothing, and no row is at fault.
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +26,13 @@ PATIENCE = 600.0  # seconds that a store may be busy for one request
 MOST_REFUSED = 1_000  # rows of one load; a store that refuses more does not fit them
 ALL_REFUSED = 50  # rows, when none was taken
 SHARE = 16  # of the most rows, added after each request that went well
+# As servers say it: the system's own words, the watermarks of OpenSearch, Elasticsearch and Weaviate, Milvus's quotas,
+# and Qdrant's look before a write.
+FULL_DISK = re.compile(
+    r"no space left on device|disk (is )?full|flood.?stage watermark|disk usage|disk quota|disk space",
+    re.IGNORECASE,
+)
+SHOWN = 300  # characters of what a store says
 
 
 class Busy(Exception):  # noqa: N818 - a state of the store
@@ -75,7 +84,7 @@ class Throttle:
         """Write all rows, in as many requests as it takes; returns those that the store refuses.
 
         Raises:
-            Problem: the store was busy for PATIENCE, or refuses too many rows.
+            Problem: the store was busy for PATIENCE, refuses too many rows, or its disk is full.
         """
         start, refused = 0, list[RefusedRow]()
         while start < len(rows):
@@ -91,7 +100,7 @@ class Throttle:
             some = rows.part(start, start + self.rows)
             with self._turn():
                 try:
-                    refused = list(write(some) or ())
+                    refused = _refused_by(write, some)
                 except Busy as busy:
                     reason = str(busy)
                 except Rejected as rejected:
@@ -156,3 +165,20 @@ class Throttle:
         with self._changed:
             self.rows = max(1, self.rows // 2)
             self.requests = max(1.0, self.requests / 2)
+
+
+def _refused_by(write: Write, rows: Rows) -> list[RefusedRow]:
+    """The rows that the store refused, of one request.
+
+    Raises:
+        Problem: the store's disk is full.
+    """
+    try:
+        return list(write(rows) or ())
+    except Exception as error:
+        if not FULL_DISK.search(str(error)):
+            raise
+        raise Problem(
+            f"the store has no room left on its disk: {str(error)[:SHOWN]}",
+            hint="make room there; then run the same command again: rows are written by key, so none comes twice",
+        ) from error

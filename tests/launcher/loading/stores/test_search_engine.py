@@ -58,6 +58,19 @@ def assert_holds(store: VectorStore, dataset: Dataset) -> None:
     assert {key: vector.tobytes() for key, vector in store.fetch(list(wanted)).items()} == wanted
 
 
+def test_full_disk_is_said_at_once_and_the_load_goes_on_afterwards(target: Target, tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, 3, 30)
+    order(f"{target.host}:{target.port}", "full")
+    with (
+        closing(connect(target)) as store,
+        pytest.raises(Problem, match=r"no room left on its disk: .*flood-stage"),
+    ):
+        load(dataset, target, store)
+    with closing(connect(target)) as store:
+        load(dataset, target, store)
+        assert_holds(store, dataset)
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_rows_are_there_once_after_faults(name: str, target: Target, tmp_path: Path) -> None:
     dataset = dataset_of(tmp_path, 6, 40)
