@@ -8,8 +8,6 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, TextIO, TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 
 from launcher.cli.streams import note_document, wrapped_for, writing_output
@@ -96,6 +94,8 @@ def follow(bodies: Iterable[Document], render: Callable[[Document], Any], *, as_
         for body in bodies:
             screen.print(render(body))
         return
+    from rich.live import Live  # noqa: PLC0415 - few commands show what changes
+
     with Live(console=screen, auto_refresh=False) as live:
         for body in bodies:
             live.update(render(body), refresh=True)
@@ -107,6 +107,14 @@ def steps(what: str) -> Generator[Callable[[int, int], None], None, None]:
 
     Yields a function that takes how many steps are done and how many there are.
     """
+    from rich.progress import (  # noqa: PLC0415 - as above
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(24),

@@ -256,12 +256,11 @@ def _listed_spot(request: PlanRequest, chosen: Estimate) -> tuple[str, ...]:
     clouds = {one.candidate.cloud for one in chosen.allocations if one.candidate.spot}
     if not clouds:
         return ()
-    found = fixed_spot_shares(request.options.offers)
+    found = fixed_spot_shares(one for one in request.options.offers if one.cloud in clouds)
     return tuple(
         f"how much spot there is on {cloud}: its price is {share_text(float(share))} of on-demand for each of "
         f"{types} GPU types, which is a list and no market"
         for cloud, (share, types) in sorted(found.items())
-        if cloud in clouds
     )
 
 

@@ -153,13 +153,14 @@ def single_type_fleet(quotes: Sequence[Candidate], requirements: Requirements) -
     not have started in time, or there are none of it.
     """
     hours, machines = requirements.deadline_hours, 1
-    quotes = _cheapest_first(quotes, requirements.tokens.mid, machines)
+    costs = [_middle_usd(quote, requirements.tokens.mid) for quote in quotes]
+    quotes = _cheapest_first(costs, machines)
     if hours is not None and quotes[0].usd_per_hour is not None:
         found = _machines_for(slow_times(quotes[0], requirements.tokens.high), hours)
         if found is None:
             return None
         machines = found
-        quotes = _cheapest_first(quotes, requirements.tokens.mid, machines)
+        quotes = _cheapest_first(costs, machines)
     taken = _spread(quotes, machines, requirements)
     machines = sum(n for _, n in taken)
     if not machines:
@@ -168,16 +169,16 @@ def single_type_fleet(quotes: Sequence[Candidate], requirements: Requirements) -
     return estimate_fleet([Allocation(quote, n, tokens * n) for quote, n in taken if n], requirements)
 
 
-def _cheapest_first(quotes: Sequence[Candidate], tokens: float, machines: int) -> list[Candidate]:
-    """By what so many machines cost that share the work: a start weighs little beside much egress."""
+def _cheapest_first(costs: Sequence[tuple[Candidate, float, float]], machines: int) -> list[Candidate]:
+    """The quotes by what so many machines cost that share the work: a start weighs little beside much egress.
 
-    def usd(quote: Candidate) -> float:
-        if quote.usd_per_hour is None:
-            return inf
-        work, start = middle_usd(quote, tokens)
-        return work + machines * start
+    `costs`: each with the USD of the work and of a start.
+    """
+    return [quote for quote, _, _ in sorted(costs, key=lambda cost: cost[1] + machines * cost[2])]
 
-    return sorted(quotes, key=usd)
+
+def _middle_usd(quote: Candidate, tokens: float) -> tuple[Candidate, float, float]:
+    return (quote, inf, 0.0) if quote.usd_per_hour is None else (quote, *middle_usd(quote, tokens))
 
 
 def _machines_for(times: SlowTimes, hours: float) -> int | None:
