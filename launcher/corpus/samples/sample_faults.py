@@ -12,6 +12,7 @@ from launcher.errors import Problem
 from launcher.format import plural
 from tasks.formats.json.json_lines import LIST_OF_RECORDS
 from tasks.formats.json.lines import ONLY_RETURNS
+from tasks.formats.json.table_layouts import WHOLE_TABLE
 from tasks.formats.rows import BadRow, Columns, ReadRow
 from tasks.printable import plain
 from tasks.protocol.shard import Kind
@@ -29,6 +30,8 @@ ENCODING_HINT = "convert the file to UTF-8, as by iconv -f latin1 -t UTF-8"
 CSV_ENCODING_HINT = "set corpus.csv.encoding, such as latin-1, cp1252 or utf-16"
 # What to try, by words of the reason; the first that are in it.
 _HINTS = {
+    WHOLE_TABLE: "write a row a line, as by pandas.read_json(FILE, orient=...).to_json(NEW, orient='records', "
+    "lines=True)",
     ONLY_RETURNS: "convert it, as by tr '\\r' '\\n'",
     "UTF-": ENCODING_HINT,
     "bytes that are no text": "write the ids as text: a UUID in its usual form, a hash in hexadecimal digits",
@@ -46,6 +49,14 @@ class _File:
     rows: int = 0
     lacking: int = 0  # of those, rows without a key, or with no value of it that is an id
     first: BadRow | None = None  # of those
+
+    def is_wrong(self, *, whole: bool) -> bool:
+        """Whether the file as a whole is wrong, and not a few of its rows. `whole`: all of it was read."""
+        if self.first is None or self.lacking < self.rows:
+            return False
+        # A single row that stands for others holds the rows of the file.
+        least = 1 if whole and self.first.more else LEAST_ROWS if whole else ENOUGH_ROWS
+        return self.rows >= least
 
 
 @dataclass(slots=True)
@@ -73,7 +84,7 @@ class SampleFaults:
             self._set_aside[reason] = count + 1, example
             return
         self.bad += 1
-        if row.lacks is not None or row.reason.startswith(NO_ID):
+        if row.lacks is not None or row.reason.startswith((NO_ID, WHOLE_TABLE)):
             file.lacking += 1
             file.first = file.first or row
 
@@ -88,9 +99,7 @@ class SampleFaults:
         wrong = [
             found.first
             for found in self._files.values()
-            if found.first is not None
-            and found.lacking == found.rows
-            and found.rows >= (LEAST_ROWS if whole else ENOUGH_ROWS)
+            if found.first is not None and found.is_wrong(whole=whole)
         ]
         if not wrong:
             return

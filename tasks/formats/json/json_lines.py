@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from tasks.formats.fields import has_field, names_inside
+from tasks.formats.json.table_layouts import WHOLE_TABLE, table_layout
 from tasks.formats.rows import BadRow, Columns, ReadRow, row_of
 
 MAX_NAMES_SHOWN = 12  # keys of a record in a message, each with at most MAX_NAME_SHOWN characters
@@ -70,6 +71,9 @@ def row_of_record(
     row = row_of(file, position, record, columns)
     if not isinstance(row, BadRow):
         return row
+    if layout := table_layout(record, columns):
+        reason = f"{WHOLE_TABLE} (orient={layout!r} of pandas), and no row"
+        return replace(row, reason=reason, id=None, more=True)
     asked = (*([columns.id] if columns.id is not None else []), columns.text)  # as `row_of` looks at them
     lacks = next((name for name in asked if not has_field(record, name, file)), None)
     if lacks is None:

@@ -41,11 +41,17 @@ class UnfinishedJsonError(BrokenJsonError):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value and its place in the file. `body` None: it is longer than is held."""
+    """A value and its place in the file.
+
+    Attributes:
+        body: None: it is longer than is held.
+        element: of a top-level array.
+    """
 
     position: int
     size: int
     body: bytes | None
+    element: bool
 
 
 def json_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[ReadRow]:
@@ -61,7 +67,8 @@ def json_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Read
 def _row(value: Value, piece: Slice, columns: Columns) -> ReadRow:
     if value.body is None:
         reason = f"over-long record: {value.size:,} bytes, at most {MAX_TEXT_BYTES:,}"
-        return BadRow(piece.path, value.position, reason)
+        # A value that stands alone is likely to hold the records of the file.
+        return BadRow(piece.path, value.position, reason, more=not value.element)
     try:
         text = value.body.decode()
     except UnicodeDecodeError as error:
@@ -105,7 +112,8 @@ class JsonValues:
             elif mark in (b",", b"]", b"}"):
                 raise BrokenJsonError(f"{mark.decode()} where a record should begin")
             else:
-                yield self._value(mark)
+                size, body = self._value(mark)
+                yield Value(self.position, size, body, inside)
         if inside:
             self.position = self._start + self._at
             raise UnfinishedJsonError("the file ends inside its array")
@@ -119,7 +127,8 @@ class JsonValues:
             if not self._more():
                 return None
 
-    def _value(self, mark: bytes) -> Value:
+    def _value(self, mark: bytes) -> tuple[int, bytes | None]:
+        """Read the value that begins here; its size, and the value where it is held."""
         self._parts, self._size = [], 0
         opened = bytearray()  # the brackets that are open
         while True:
@@ -140,10 +149,7 @@ class JsonValues:
             if not opened:
                 break
             mark = self._mark()
-        return Value(self.position, self._size, self._held())
-
-    def _held(self) -> bytes | None:
-        return None if self._parts is None else b"".join(self._parts)
+        return self._size, None if self._parts is None else b"".join(self._parts)
 
     def _mark(self) -> bytes:
         """Go on to the next bracket or string inside a value."""

@@ -44,8 +44,11 @@ def line_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Read
         if position == 0 and not part.endswith(b"\n") and b"\r" in line.strip() and (long or is_text):
             yield BadRow(piece.path, position, ONLY_RETURNS, more=True)
         elif long:
+            # One line that is a whole file is likely to hold its records.
+            alone = not is_text and position == 0 and not part.endswith(b"\n")
+            reason = f"over-long line: {length:,} bytes, at most {MAX_TEXT_BYTES:,}"
             yield BadRow(
-                piece.path, position, f"over-long line: {length:,} bytes, at most {MAX_TEXT_BYTES:,}"
+                piece.path, position, f"{reason}; it is the whole file" if alone else reason, more=alone
             )
         elif line.strip():
             yield _line(line, piece, position, columns)

@@ -2,6 +2,7 @@
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -142,3 +143,24 @@ def test_a_file_that_is_sampled_in_part_is_refused_after_enough_rows(rows: int, 
         faults.check(whole=False)
     with pytest.raises(Problem, match=r"b\.jsonl: no text"):
         faults.check(whole=True)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_file_that_is_one_table_is_refused_with_what_writes_it_by_row(
+    tmp_path: Path, *, beside: bool
+) -> None:
+    if beside:
+        write_jsonl(tmp_path / "a.jsonl", [{"id": "1", "text": "one"}])
+    table = {"columns": ["id", "text"], "index": [0], "data": [["2", "two"]]}
+    (tmp_path / "b.jsonl").write_text(json.dumps(table))
+    problem = refusal(tmp_path)
+    assert "b.jsonl: a whole table in one record (orient='split' of pandas)" in str(problem)
+    assert problem.hint.startswith("write a row a line, as by pandas.read_json(FILE, orient=")
+
+
+def test_a_file_that_is_one_record_with_the_records_inside_is_refused(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [{"id": "1", "text": "one"}])
+    (tmp_path / "b.jsonl").write_text(json.dumps({"data": [{"id": "2", "text": "two"}]}))
+    problem = refusal(tmp_path)
+    assert str(problem).startswith("b.jsonl: no id: 'id' is missing or null")
+    assert problem.hint == "take the records out of the list, as by jq -c '.KEY[]'"
