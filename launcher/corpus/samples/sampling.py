@@ -21,6 +21,7 @@ from launcher.corpus.samples.kept_columns import KeptColumns
 from launcher.corpus.samples.profile import SampledBlock, Stratum
 from launcher.corpus.samples.sample_faults import SampleFaults
 from launcher.corpus.samples.sampled_ids import SampledIds
+from launcher.corpus.samples.text_escapes import TextEscapes
 from launcher.errors import Problem
 from tasks.formats.damage import EncryptedFileError
 from tasks.formats.parquet.parquet_footer import check_not_encrypted, chunks_of, read_groups
@@ -66,15 +67,17 @@ class CorpusSample:
         faults: the bad rows of the sample.
         ids: the ids of the sample that its files give.
         kept: which of the columns to keep have had a value.
+        escapes: which of the texts seem to hold escapes.
     """
 
-    def __init__(self, seed: int, columns: Columns) -> None:
+    def __init__(self, seed: int, columns: Columns, escapes: TextEscapes) -> None:
         self.strata: dict[str, Stratum] = {}
         self.footers: dict[str, ParquetFooter] = {}  # by path
         self.texts: list[str] = []
         self.faults = SampleFaults(columns)
         self.ids = SampledIds()
         self.kept = KeptColumns(columns.keep)
+        self.escapes = escapes
         self._random = random.Random(seed)  # noqa: S311 - a sample, not a secret
         self._seen = 0
 
@@ -84,6 +87,7 @@ class CorpusSample:
         if not isinstance(row, Document):
             return
         self.kept.add(row)
+        self.escapes.add(row)
         if not row.id.startswith(
             row.file
         ):  # file and position, or a file that is a document: these are unique
@@ -91,7 +95,8 @@ class CorpusSample:
 
     def warnings(self) -> Sequence[str]:
         """Lines about what does not keep the corpus from being embedded, and should be known before."""
-        return [*self.faults.lines(), *(line for line in (self.ids.line(), self.kept.line()) if line)]
+        others = (self.ids.line(), self.kept.line(), self.escapes.line())
+        return [*self.faults.lines(), *(line for line in others if line)]
 
     def keep(self, text: str) -> None:
         """Offer a text for measuring speed; every text has the same chance to be kept (reservoir sampling)."""
@@ -120,7 +125,7 @@ def sample_corpus(
     """
     whole, block_rows = listing.bytes <= READ_WHOLE_BYTES, BLOCK_ROWS
     while True:
-        found = CorpusSample(seed, columns)
+        found = CorpusSample(seed, columns, TextEscapes.of(listing, columns))
         try:
             _sample_strata(listing, columns, _Counting(tokenizer, spec, found), seed, block_rows, whole=whole)
         except _BlockTooLargeError as large:

@@ -261,7 +261,7 @@ def _table(stream: BinaryIO, kind: Kind, table: CsvFormat | None) -> int:
         quote_char=dialect.quote or False,
         double_quote=bool(dialect.quote),
         escape_char=dialect.escape or False,
-        newlines_in_values=bool(dialect.quote),
+        newlines_in_values=bool(dialect.quote) or dialect.is_text_format,
         invalid_row_handler=skip,
     )
     converting = pa_csv.ConvertOptions(

@@ -4,7 +4,8 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from tasks.formats.csv.tables import BadTableError, Record, dialect_of, open_table
+from tasks.formats.csv.records import Record
+from tasks.formats.csv.tables import BadTableError, dialect_of, open_table
 from tasks.formats.damage import lost_rows
 from tasks.formats.rows import MAX_TEXT_BYTES, BadRow, Columns, ReadRow, Unreadable, repeated, row_of
 from tasks.protocol.shard import Slice

@@ -13,9 +13,15 @@ BEGINNING_CHARACTERS = 8
 
 @dataclass(frozen=True, slots=True)
 class OverLong:
-    """A line that is longer than what is held in memory, and how many quotation marks it has."""
+    """A line that is longer than what is held in memory.
+
+    Attributes:
+        quotes: how many quotation marks it has.
+        escaped_end: an escape stands before its end.
+    """
 
     quotes: int
+    escaped_end: bool
 
 
 class TableLines:
@@ -31,7 +37,7 @@ class TableLines:
     def __iter__(self) -> Iterator[str | OverLong]:
         while line := self._readline(self._limit + 1):
             self.beginning = self.beginning or line[:BEGINNING_CHARACTERS]
-            yield line if len(line) <= self._limit else OverLong(self._skip_line(line))
+            yield line if len(line) <= self._limit else self._skip_line(line)
 
     def take_lines(self, hold: Callable[[str], None]) -> int:
         """Give whole lines without a quotation mark to `hold`, as many as follow; return how many."""
@@ -55,18 +61,22 @@ class TableLines:
         line = self._ready.readline(size)
         return line if line.endswith(LINE_ENDS) else line + self._stream.readline(size - len(line))
 
-    def _skip_line(self, line: str) -> int:
-        """Read a line to its end without holding it; how many quotation marks it has, escaped ones not counted."""
-        quotes, before = 0, ""
+    def _skip_line(self, line: str) -> OverLong:
+        """Read a line to its end without holding it. Quotation marks that are escaped are not counted."""
+        quotes, before, escapes = 0, "", 0
         while line:
             if self._quote:
                 escaped = (before + line).count(self._escape + self._quote) if self._escape else 0
                 quotes += line.count(self._quote) - escaped
+            if self._escape:
+                body = line.rstrip("".join(LINE_ENDS))
+                last = len(body) - len(body.rstrip(self._escape))
+                escapes = last if last < len(body) else escapes + last
             if line.endswith(LINE_ENDS):
                 break
             before = line[-1]
             line = self._readline(SKIPPED_CHARACTERS)
-        return quotes
+        return OverLong(quotes, escaped_end=escapes % 2 == 1)
 
 
 def _some_lines(source: TextIO, size: int) -> str:

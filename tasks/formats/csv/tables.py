@@ -5,19 +5,20 @@ closed takes the rest of the file into one field. Here both are faults, with the
 quotes that turn out to be broken are not read as records: they may be the inside of a text. Pure.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import chain
 from typing import TextIO
 
+from tasks.formats.csv.records import Fault, Record, cut, over_long
 from tasks.formats.csv.table_lines import OverLong, TableLines
+from tasks.formats.csv.text_format import BACKSLASH, text_records
 from tasks.formats.wide_encoding import wide_encoding
 from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import Kind
 
 DEFAULT_ENCODING = "utf-8"
-BACKSLASH = "\\"
 MANY_LINES = 100  # of a record, from which on its lines are taken together where that is possible
 
 
@@ -31,6 +32,11 @@ class Dialect:
     escape_is_known: bool
     header: bool | tuple[str, ...]
     encoding: str
+
+    @property
+    def is_text_format(self) -> bool:
+        """Whether this is the text format of PostgreSQL and MySQL."""
+        return not self.quote and self.escape == BACKSLASH
 
 
 def dialect_of(kind: Kind, given: CsvFormat | None) -> Dialect:
@@ -46,23 +52,6 @@ def dialect_of(kind: Kind, given: CsvFormat | None) -> Dialect:
         header=given.header,
         encoding=given.encoding or DEFAULT_ENCODING,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The fields of a record that begins in this line; the first line of a file is 1."""
-
-    line: int
-    fields: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Lines, the last one included, that make no record, and why."""
-
-    line: int
-    last: int
-    reason: str
 
 
 class BadTableError(ValueError):
@@ -192,6 +181,9 @@ def read_records(
 
     `take_lines` takes lines without a quotation mark from `lines`, gives them to its argument, and returns how many.
     """
+    if dialect.is_text_format:
+        yield from text_records(lines, dialect.delimiter, limit)
+        return
     record, first, number = _OpenRecord(dialect, limit), 0, 0
     for line in lines:
         number += 1
@@ -208,7 +200,7 @@ def read_records(
             number += take_lines(record.hold)
             continue
         try:
-            complete = record.skip(line) if isinstance(line, OverLong) else record.add(*_cut(line, number))
+            complete = record.skip(line) if isinstance(line, OverLong) else record.add(*cut(line, number))
         except _BrokenError as error:
             yield Fault(first, number, _named(str(error), first, number))
             record = _OpenRecord(dialect, limit)
@@ -228,7 +220,7 @@ def _plain_fields(line: str | OverLong, number: int, dialect: Dialect) -> list[s
     """The fields of a line without quotes and escapes, none of a blank line; None where it may have them."""
     if isinstance(line, OverLong):
         return None
-    body, _ = _cut(line, number)
+    body, _ = cut(line, number)
     if not body:
         return []
     if dialect.escape or (dialect.quote and dialect.quote in body):
@@ -238,19 +230,11 @@ def _plain_fields(line: str | OverLong, number: int, dialect: Dialect) -> list[s
 
 def _finished(record: _OpenRecord, first: int, last: int) -> Record | Fault:
     if record.held > record.limit:
-        return Fault(first, first, f"over-long: a record of more than {record.limit:,} characters")
+        return over_long(first, record.limit)
     if record.doubtful and last > first:
         reason = "a backslash stands before quotation marks at the end of a field; set corpus.csv.escape"
         return Fault(first, last, f'{reason} to "\\\\", or to none')
     return Record(first, record.fields)
-
-
-def _cut(line: str, number: int) -> tuple[str, str]:
-    """A line, and its end; the byte order mark before the first line is neither."""
-    body = line.removesuffix("\n")
-    body = body.removesuffix("\r")
-    end = line[len(body) :]
-    return (body.removeprefix("\ufeff") if number == 1 else body), end
 
 
 def _named(reason: str, first: int, last: int) -> str:

@@ -149,7 +149,10 @@ class JsonValues:
             if not opened:
                 break
             mark = self._mark()
-        return self._size, None if self._parts is None else b"".join(self._parts)
+        return self._size, self._held()
+
+    def _held(self) -> bytes | None:
+        return None if self._parts is None else b"".join(self._parts)
 
     def _mark(self) -> bytes:
         """Go on to the next bracket or string inside a value."""

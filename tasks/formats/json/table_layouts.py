@@ -24,9 +24,7 @@ def table_layout(record: Mapping[str, Any], columns: Columns) -> Layout | None:
     named = [name for name in (columns.text, columns.id) if name is not None]
     values = [record[name] for name in named if name in record]
     if len(values) < len(named):
-        rows = [value for value in record.values() if isinstance(value, dict)]
-        inside = rows and len(rows) == len(record) and all(_has_text(row, columns) for row in rows)
-        return "index" if inside else None
+        return "index" if record and all(_has_text(row, columns) for row in record.values()) else None
     if all(isinstance(value, dict) and _has_labels(cast("dict[str, Any]", value)) for value in values):
         return "columns"
     # A text may be a list of its sentences. A list of as many ids is none.
@@ -40,7 +38,7 @@ def _is_list_of_lists(value: Any) -> bool:
 
 
 def _has_text(row: Any, columns: Columns) -> bool:
-    return has_field(cast("dict[str, Any]", row), columns.text, "")
+    return isinstance(row, dict) and has_field(cast("dict[str, Any]", row), columns.text, "")
 
 
 def _has_labels(column: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from launcher.corpus.files.listing import Listing, find_files
 from launcher.corpus.samples.profile import SampledBlock, Stratum
 from launcher.corpus.samples.sampling import CorpusSample, read_footer
+from launcher.corpus.samples.text_escapes import TextEscapes
 from launcher.corpus.sharding import MAX_SLICES, cut_shards
 from tasks.formats.read import read_rows
 from tasks.formats.rows import Columns, Document
@@ -28,7 +29,7 @@ KINDS = ("jsonl", "jsonl compressed", "text", "csv", "parquet")
 
 def dense(tokens_per_unit: float = 1.0) -> CorpusSample:
     """A sample that found so many tokens in each byte or row."""
-    found = CorpusSample(0, Columns("text", "id"))
+    found = CorpusSample(0, Columns("text", "id"), TextEscapes(frozenset()))
     block = SampledBlock(1_000, 1, round(1_000 * tokens_per_unit))
     found.strata = {kind: Stratum(1_000, (block,)) for kind in KINDS}
     return found

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from tasks.formats.csv.tables import MANY_LINES, Fault, Record, dialect_of, open_table
+from tasks.formats.csv.records import Fault, Record
+from tasks.formats.csv.tables import MANY_LINES, dialect_of, open_table
 from tasks.protocol.csv_format import CsvFormat
 
 LIMIT = 2**20

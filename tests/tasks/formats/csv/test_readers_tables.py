@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.formats.csv import csv_rows, tables
+from tasks.formats.csv import csv_rows, records, tables
 from tasks.formats.read import read_rows
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
 from tasks.protocol.csv_format import CsvFormat
@@ -220,7 +220,7 @@ def test_every_line_is_in_a_record_or_a_fault(body: str) -> None:
     covered = {
         n
         for item in found
-        for n in range(item.line, (item.last if isinstance(item, tables.Fault) else item.line) + 1)
+        for n in range(item.line, (item.last if isinstance(item, records.Fault) else item.line) + 1)
     }
     starts = sorted(item.line for item in found)
     assert len(starts) == len(set(starts))
@@ -228,7 +228,7 @@ def test_every_line_is_in_a_record_or_a_fault(body: str) -> None:
     inside = {
         n
         for item in found
-        if isinstance(item, tables.Record)
+        if isinstance(item, records.Record)
         for n in range(item.line, item.line + "".join(item.fields).count("\n") + 1)
     }
     assert wanted <= covered | inside
