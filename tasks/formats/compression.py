@@ -76,7 +76,7 @@ class PlainBytes(io.RawIOBase):
 
     Raises, when it is read:
         DamagedFileError: after all plain bytes before the damage.
-        UnreadableFileError: the file needs more memory than this machine gives it.
+        UnreadableFileError: the file needs a dictionary, or more memory than this machine gives it.
     """
 
     def __init__(self, stream: BinaryIO, name: str, feed: int = STORED_BYTES) -> None:
@@ -147,7 +147,7 @@ class PlainBytes(io.RawIOBase):
                 return False
         if self._packing == ".zst":
             self._rest += self._stream.read(max(0, ZSTD_HEADER_BYTES - len(self._rest)))
-            self._error = _window_error(self._rest)
+            self._error = _dictionary_error(self._rest) or _window_error(self._rest)
             if self._error:
                 raise self._error
         self._member, self._unpacked = self.stored, 0
@@ -211,6 +211,21 @@ def _window_error(frame: bytes) -> UnreadableFileError | None:
     return UnreadableFileError(
         f"it was packed with a window of {window // 2**20:,} MiB, and this machine allows {most // 2**20:,} MiB "
         "(a quarter of its memory, at most 2,048 MiB); pack it again with zstd --long=27"
+    )
+
+
+def _dictionary_error(frame: bytes) -> UnreadableFileError | None:
+    """Why a frame that begins so cannot be unpacked: it names a dictionary, which no corpus brings with it."""
+    if frame[:4] != ZSTD_MAGIC:
+        return None
+    try:
+        number = zstd().get_frame_info(frame[:ZSTD_HEADER_BYTES]).dictionary_id
+    except zstd().ZstdError:
+        return None
+    if not number:
+        return None
+    return UnreadableFileError(
+        f"it was packed with the zstd dictionary {number}, which is not at hand; unpack it with zstd -d -D DICTIONARY"
     )
 
 

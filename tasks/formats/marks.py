@@ -26,6 +26,8 @@ PACKINGS: Mapping[str, bytes] = {
     ".bz2": b"BZh",
     ".xz": b"\xfd7zXZ\0",
 }
+# A frame of zstd that holds no data (RFC 8878, 3.1.2), with which pzstd and others begin: the low half of a byte is free.
+SKIPPABLE_FRAMES = tuple(bytes([low]) + b"\x2a\x4d\x18" for low in range(0x50, 0x60))
 PACKED_WITH = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 _RENAME = "end its name in {}, so that it is decompressed"
 _UNPACK = "unpack it, or move it out of the corpus"
@@ -58,6 +60,11 @@ _MARKS: Mapping[bytes, tuple[str, str]] = {
     b"<html": ("a page of HTML", _DOWNLOAD),
     b"<?xml": ("XML", _DOWNLOAD),
 }
+
+
+def is_packed(first: bytes, packing: str) -> bool:
+    """Whether a file that begins so is compressed in this way, one of PACKINGS."""
+    return first.startswith(PACKINGS[packing]) or (packing == ".zst" and first.startswith(SKIPPABLE_FRAMES))
 
 
 def other_format(first: bytes) -> tuple[str, str] | None:

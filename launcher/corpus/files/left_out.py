@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import PurePosixPath
 
-from launcher.corpus.files.table_formats import DELTA_LOG, DELTA_NOTE
+from launcher.corpus.files.table_formats import LOGS
 from launcher.format import plural
 from tasks.formats.endings import COMPRESSED_ENDINGS, kind_of
 from tasks.printable import plain
@@ -66,6 +66,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._counts: dict[str, _Count] = {}
+        self._logs: set[str] = set()
 
     def add(self, name: str, kind: str, likeliness: Likeliness = Likeliness.CORPUS) -> None:
         """Count one name."""
@@ -76,6 +77,12 @@ class Tally:
         if len(count.examples) < MAX_EXAMPLES:
             count.examples.append(name.encode("utf-8", "backslashreplace").decode())
 
+    def add_log(self, name: str, note: str) -> None:
+        """Count the folder of a table's log, which may be found in several ways, once."""
+        if name not in self._logs:
+            self._logs.add(name)
+            self.add(name, note)
+
     def add_unknown(self, name: str) -> None:
         """Count a file whose name tells no format."""
         ending = ending_of(name)
@@ -84,8 +91,8 @@ class Tally:
 
     def add_hidden(self, name: str, *, folder: bool) -> None:
         """Count a file or folder whose name begins with . or _."""
-        if folder and name.rpartition("/")[2] == DELTA_LOG:
-            self.add(name, DELTA_NOTE)
+        if folder and (note := LOGS.get(name.rpartition("/")[2])):
+            self.add_log(name, note)
         elif folder:
             self.add(name, "hidden folder", Likeliness.DATA)
         elif kind_of(name):

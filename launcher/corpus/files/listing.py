@@ -19,7 +19,13 @@ from launcher.corpus.files.corpus_file import CorpusFile
 from launcher.corpus.files.folder_walk import FolderWalk, FoundFile
 from launcher.corpus.files.globs import Pattern, Place
 from launcher.corpus.files.left_out import LeftOut, Likeliness, Tally, left_out_text
-from launcher.corpus.files.table_formats import LANCE_VERSIONS, check_no_lance
+from launcher.corpus.files.table_formats import (
+    ICEBERG_NOTE,
+    LANCE_VERSIONS,
+    check_no_lance,
+    iceberg_folder,
+    logs_on_disk,
+)
 from launcher.errors import Problem
 from launcher.jobs.job import Unit
 from tasks.formats.endings import (
@@ -93,6 +99,9 @@ def find_files(
         given = Path(rest if separator else path)
         place = str((base / given).absolute())
         root, files = _list_disk(given, base, kind, tally)
+        for log, note in logs_on_disk(Path(root), (file.path for file in files)):
+            tally.add_log(log, note)
+    files = _without_metadata(files, tally)
     if kind is None:
         files = without_companions(files, path, tally, text_named=text_named, unit=unit)
     for file in files:
@@ -102,6 +111,14 @@ def find_files(
     if not any(file.bytes for file in files):
         _refuse_empty(listing, place)
     return listing
+
+
+def _without_metadata(files: list[CorpusFile], tally: Tally) -> list[CorpusFile]:
+    """The files without those that describe an Iceberg table, as JSON."""
+    folders = {file.path: folder for file in files if (folder := iceberg_folder(file.path))}
+    for folder in folders.values():
+        tally.add_log(folder, ICEBERG_NOTE)
+    return [file for file in files if file.path not in folders]
 
 
 def _refuse_empty(listing: Listing, place: str) -> None:

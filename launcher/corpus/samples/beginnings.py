@@ -4,6 +4,7 @@ What a worker could only set aside, row by row, is refused here with the file an
 """
 
 import io
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
@@ -13,6 +14,7 @@ from launcher.corpus.files.listing import Listing
 from launcher.corpus.samples.block_positions import map_concurrently, slice_of
 from launcher.corpus.samples.columns import check_schema
 from launcher.corpus.samples.missing_column import missing_column
+from launcher.corpus.samples.sample_faults import CSV_ENCODING_HINT
 from launcher.errors import Problem
 from launcher.format import plural
 from tasks.formats.arrow.arrow_rows import ArrowBatches
@@ -23,7 +25,7 @@ from tasks.formats.damage import UnreadableFileError
 from tasks.formats.endings import compression_of
 from tasks.formats.fields import partition_values
 from tasks.formats.json.json_values import is_array
-from tasks.formats.marks import KINDS, MARK_BYTES, PACKED_WITH, PACKINGS, other_format
+from tasks.formats.marks import KINDS, MARK_BYTES, PACKED_WITH, is_packed, other_format
 from tasks.formats.read import open_slice
 from tasks.formats.rows import Columns, repeated
 from tasks.formats.wide_encoding import wide_encoding_of
@@ -36,7 +38,8 @@ LONG_HEADER_BYTES = (
 )  # fetched where a header is longer; a longer line is left to sampling
 # Files of a stratum, evenly spread: each is a request. Workers set aside what is wrong in others.
 MAX_CHECKED = 1_000
-OTHER_DELIMITERS = ";\t|"
+OTHER_DELIMITERS = ";\t|,\x01"  # the last one is Hive's
+EXCEL_MARK = "sep="  # a first line that tells Excel the delimiter
 
 
 def check_beginnings(listing: Listing, files: Sequence[CorpusFile], columns: Columns, *, whole: bool) -> None:
@@ -91,7 +94,7 @@ def _check_format(store: Store, file: CorpusFile, *, whole: bool) -> None:
     with open_slice(store, slice_of(file, 0, BEGINNING_BYTES)) as stored:
         first = stored.read(MARK_BYTES)
     packing = compression_of(file.path) if file.compressed else None
-    if packing and not first.startswith(PACKINGS[packing]):
+    if packing and not is_packed(first, packing):
         what, hint = other_format(first) or ("not compressed", f"take {packing} from its name")
         raise Problem(f"{file.path} is {what}, and no {PACKED_WITH[packing]} as its name says", hint=hint)
     if packing:
@@ -152,12 +155,19 @@ def _check_names(names: Sequence[str], file: CorpusFile, columns: Columns, diale
         return
     for name in columns.names:
         if name not in names and name not in partition_values(file.path):
+            if names[0].startswith(EXCEL_MARK) and not any(names[1:]):
+                raise Problem(
+                    f"{file.path} begins with a line for Excel, {names[0]!r}, before its header",
+                    hint="take that line out, as by sed -i 1d, and set corpus.csv.delimiter to what it says",
+                )
+            if any("\udc80" <= letter <= "\udcff" for other in names for letter in other):
+                raise Problem(f"the header of {file.path} is not UTF-8", hint=CSV_ENCODING_HINT)
             other = [
                 d for d in OTHER_DELIMITERS if len(names) == 1 and d in names[0] and d != dialect.delimiter
             ]
             found = missing_column(file.path, name, names, columns)
             if other:
-                raise Problem(str(found), hint=f"set corpus.csv.delimiter, perhaps to {other[0]!r}")
+                raise Problem(str(found), hint=f"set corpus.csv.delimiter, perhaps to {json.dumps(other[0])}")
             raise found
     for name in repeated(names, columns):
         raise Problem(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from launcher.corpus.samples.missing_column import WHAT_IT_IS, WITHOUT_ID, job_key, missing_column_hint
 from launcher.errors import Problem
 from launcher.format import plural
+from tasks.formats.csv.tables import TABLE_HAS
 from tasks.formats.json.json_lines import LIST_OF_RECORDS
 from tasks.formats.json.lines import ONLY_RETURNS
 from tasks.formats.json.table_layouts import WHOLE_TABLE
@@ -32,6 +33,7 @@ CSV_ENCODING_HINT = "set corpus.csv.encoding, such as latin-1, cp1252 or utf-16"
 _HINTS = {
     WHOLE_TABLE: "write a row a line, as by pandas.read_json(FILE, orient=...).to_json(NEW, orient='records', "
     "lines=True)",
+    TABLE_HAS: "quote fields that hold the delimiter, or set corpus.csv: delimiter, quote, escape, or header",
     ONLY_RETURNS: "convert it, as by tr '\\r' '\\n'",
     "UTF-": ENCODING_HINT,
     "bytes that are no text": "write the ids as text: a UUID in its usual form, a hash in hexadecimal digits",
@@ -145,6 +147,8 @@ class SampleFaults:
 
     def _hint(self, bad: BadRow, kind: Kind | None) -> str:
         """What to try about a bad row."""
+        if "zstd dictionary" in bad.reason:
+            return "unpack it with that dictionary, or move it away"
         if bad.damage:
             return "repair the file, or move it away"
         if LIST_OF_RECORDS in bad.reason:

@@ -21,12 +21,15 @@ class Fault:
     reason: str
 
 
-def cut(line: str, number: int) -> tuple[str, str]:
-    """A line, and its end; the byte order mark before the first line is neither."""
+def cut(line: str, *, inside: bool = False) -> tuple[str, str]:
+    """A line, and its end. A byte order mark before a record is neither: it is where files were put one behind the other.
+
+    `inside`: a record goes on in the line, whose first character belongs to it.
+    """
     body = line.removesuffix("\n")
     body = body.removesuffix("\r")
     end = line[len(body) :]
-    return (body.removeprefix("\ufeff") if number == 1 else body), end
+    return (body if inside else body.removeprefix("\ufeff")), end
 
 
 def over_long(first: int, limit: int) -> Fault:

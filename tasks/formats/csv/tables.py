@@ -19,6 +19,7 @@ from tasks.protocol.csv_format import CsvFormat
 from tasks.protocol.shard import Kind
 
 DEFAULT_ENCODING = "utf-8"
+TABLE_HAS = "and the table has"
 MANY_LINES = 100  # of a record, from which on its lines are taken together where that is possible
 
 
@@ -188,7 +189,7 @@ def read_records(
     for line in lines:
         number += 1
         if not record.quoted:
-            fields = _plain_fields(line, number, dialect)
+            fields = _plain_fields(line, dialect)
             if fields is not None:
                 if fields:
                     yield Record(number, fields)
@@ -200,7 +201,11 @@ def read_records(
             number += take_lines(record.hold)
             continue
         try:
-            complete = record.skip(line) if isinstance(line, OverLong) else record.add(*cut(line, number))
+            complete = (
+                record.skip(line)
+                if isinstance(line, OverLong)
+                else record.add(*cut(line, inside=record.quoted))
+            )
         except _BrokenError as error:
             yield Fault(first, number, _named(str(error), first, number))
             record = _OpenRecord(dialect, limit)
@@ -216,11 +221,11 @@ def _is_long(record: _OpenRecord, lines: int) -> bool:
     return record.held > record.limit or (lines >= MANY_LINES and not record.dialect.escape)
 
 
-def _plain_fields(line: str | OverLong, number: int, dialect: Dialect) -> list[str] | None:
+def _plain_fields(line: str | OverLong, dialect: Dialect) -> list[str] | None:
     """The fields of a line without quotes and escapes, none of a blank line; None where it may have them."""
     if isinstance(line, OverLong):
         return None
-    body, _ = cut(line, number)
+    body, _ = cut(line)
     if not body:
         return []
     if dialect.escape or (dialect.quote and dialect.quote in body):
@@ -294,7 +299,7 @@ def _whole(found: Iterable[Record | Fault], columns: int) -> Iterator[Record | F
             yield Fault(
                 item.line,
                 item.line,
-                f"{count} field{'s' * (count != 1)}, and the table has {columns} columns",
+                f"{count} field{'s' * (count != 1)}, {TABLE_HAS} {columns} column{'s' * (columns != 1)}",
             )
         else:
             yield item

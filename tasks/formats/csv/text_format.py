@@ -28,7 +28,7 @@ def text_records(lines: Iterable[str | OverLong], delimiter: str, limit: int) ->
         if isinstance(line, OverLong):
             held, goes_on = limit + 1, line.escaped_end
         else:
-            body, end = cut(line, number)
+            body, end = cut(line, inside=bool(held))
             goes_on = (len(body) - len(body.rstrip(BACKSLASH))) % 2 == 1
             if not held and not body:
                 continue

@@ -37,8 +37,7 @@ def line_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Read
             return
         if not line:
             return
-        if position == 0:
-            line = line.removeprefix(codecs.BOM_UTF8)
+        line = line.removeprefix(codecs.BOM_UTF8)  # also where files were put one behind the other
         long = length > MAX_TEXT_BYTES
         # A return alone is a blank in JSON, and may be part of a text, so it ends no line; old Macs had no other end.
         if position == 0 and not part.endswith(b"\n") and b"\r" in line.strip() and (long or is_text):

@@ -199,3 +199,26 @@ def test_the_log_of_a_delta_table_is_named(tmp_path: Path) -> None:
     put(tmp_path, "in/_delta_log/0.json", "in/a.jsonl")
     (left,) = find_files("in", tmp_path).left_out
     assert left.kind == "Delta log (rows that it deletes are read)"
+
+
+LOGS = [
+    ("_delta_log/0.json", "Delta log (rows that it deletes are read)"),
+    (".hoodie/hoodie.properties", "Hudi timeline (rows that it replaces are read)"),
+    ("metadata/v1.metadata.json", "Iceberg metadata (rows that it deletes are read)"),
+]
+
+
+@pytest.mark.parametrize(("log", "kind"), LOGS)
+@pytest.mark.parametrize("path", ["t", "t/*.jsonl", "t/data", "t/data/*.jsonl", ".", "*/data/*.jsonl"])
+def test_the_log_of_a_table_is_named_wherever_the_path_leads(
+    log: str, kind: str, path: str, tmp_path: Path
+) -> None:
+    put(tmp_path / "t", log, "a.jsonl", "data/b.jsonl", "data/day=1/c.jsonl")
+    listing = find_files(path, tmp_path)
+    assert left_out(listing)[kind] == 1
+    assert not any("metadata" in name for name in names(listing))
+
+
+def test_a_folder_called_metadata_is_no_table(tmp_path: Path) -> None:
+    put(tmp_path, "in/metadata/a.jsonl", "in/b.jsonl")
+    assert find_files("in", tmp_path).left_out == ()

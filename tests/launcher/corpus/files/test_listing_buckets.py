@@ -95,3 +95,12 @@ def test_empty_bucket_prefix_is_a_problem_with_its_url(path: str) -> None:
 def test_dots_in_a_bucket_path_are_refused() -> None:
     with pytest.raises(Problem, match=r"no path in a bucket has \. or \.\. in it"):
         in_bucket("in/../other", "other/a.jsonl")
+
+
+def test_the_log_of_a_table_in_a_bucket_is_named() -> None:
+    listing = in_bucket("t", "t/_delta_log/0.json", "t/metadata/v1.metadata.json", "t/data/a.jsonl")
+    assert left_out(listing) == {
+        "Delta log (rows that it deletes are read)": 1,
+        "Iceberg metadata (rows that it deletes are read)": 1,
+    }
+    assert names(listing) == ["data/a.jsonl"]

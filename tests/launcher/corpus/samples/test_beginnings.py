@@ -6,6 +6,7 @@
 import bz2
 import gzip
 import io
+import json
 import lzma
 import tarfile
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
+from backports import zstd
 from pyarrow import ipc
 
 from launcher.corpus.files.listing import find_files
@@ -33,9 +36,9 @@ def sampled(folder: Path, columns: Columns = Columns("text", "id")) -> int:  # n
     return sum(block.bad for stratum in found.strata.values() for block in stratum.blocks)
 
 
-def refusal(folder: Path) -> Problem:
+def refusal(folder: Path, columns: Columns = Columns("text", "id")) -> Problem:  # noqa: B008 - frozen
     with pytest.raises(Problem) as caught:
-        sampled(folder)
+        sampled(folder, columns)
     return caught.value
 
 
@@ -50,12 +53,51 @@ def test_a_missing_column_names_those_that_are_there(tmp_path: Path) -> None:
     assert str(refusal(tmp_path)) == "a.csv has no column 'text'; it has 'id', 'body'"
 
 
-@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", "\x01"])
 def test_another_delimiter_is_suggested(tmp_path: Path, delimiter: str) -> None:
     (tmp_path / "a.csv").write_text(f"id{delimiter}text\n1{delimiter}one\n")
     problem = refusal(tmp_path)
     assert f"{f'id{delimiter}text'!r}" in str(problem)
-    assert problem.hint == f"set corpus.csv.delimiter, perhaps to {delimiter!r}"
+    assert problem.hint == f"set corpus.csv.delimiter, perhaps to {json.dumps(delimiter)}"  # as YAML reads it
+    assert yaml.safe_load(problem.hint.rpartition(" ")[2]) == delimiter
+
+
+def test_the_line_in_which_excel_reads_the_delimiter_is_named(tmp_path: Path) -> None:
+    for line in ("sep=,", "sep=;"):
+        (tmp_path / "a.csv").write_text(f"{line}\nid,text\n1,one\n")
+        problem = refusal(tmp_path)
+        assert str(problem).startswith("a.csv begins with a line for Excel, 'sep=")
+        assert problem.hint.startswith("take that line out")
+
+
+def test_a_header_that_is_not_utf8_is_no_other_column(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("id,täxt\n1,one\n".encode("latin-1"))
+    problem = refusal(tmp_path, Columns("täxt", "id"))
+    assert str(problem) == "the header of a.csv is not UTF-8"
+    assert problem.hint.startswith("set corpus.csv.encoding")
+
+
+def test_rows_with_another_number_of_fields_say_what_may_help(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text\n1,one,\n2,two,\n")
+    problem = refusal(tmp_path)
+    assert str(problem).endswith("line 2: 3 fields, and the table has 2 columns")
+    assert problem.hint.startswith("quote fields that hold the delimiter, or set corpus.csv")
+
+
+def test_zstd_may_begin_with_a_frame_without_data(tmp_path: Path) -> None:
+    skipped = b"\x5a\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"more"
+    rows = zstd.compress(b'{"id": "1", "text": "one"}\n')
+    (tmp_path / "a.jsonl.zst").write_bytes(skipped + rows + skipped)
+    assert sampled(tmp_path) == 0
+
+
+def test_a_zstd_dictionary_is_named_and_is_no_damage(tmp_path: Path) -> None:
+    lines = [f'{{"id": "{n}", "text": "text number {n}"}}\n'.encode() for n in range(2_000)]
+    packed = zstd.compress(b"".join(lines[:9]), zstd_dict=zstd.train_dict(lines, 2_000))
+    (tmp_path / "a.jsonl.zst").write_bytes(packed)
+    problem = refusal(tmp_path)
+    assert "it was packed with the zstd dictionary" in str(problem)
+    assert problem.hint == "unpack it with that dictionary, or move it away"
 
 
 @pytest.mark.parametrize("quote", ["", '"'])

@@ -278,3 +278,15 @@ def test_short_lines_inside_quotes_are_not_parsed_once_the_record_is_over_long(
 def test_a_fault_of_many_lines_is_one_bad_row_that_counts_them(tmp_path: Path) -> None:
     rows = read(tmp_path / "a.csv", b'id,text\na,one\nb,"' + b"x\n" * 5_000)
     assert [row.rows for row in rows if isinstance(row, BadRow)] == [5_000]
+
+
+def test_a_mark_where_files_were_put_one_behind_the_other_is_no_part_of_a_row(tmp_path: Path) -> None:
+    one, two = "\ufeffid,text\n1,one\n".encode(), '\ufeffid,text\n"2","two"\n'.encode()
+    assert rows(tmp_path, one + two) == {"1": "one", "2": "two"}
+    assert faults(tmp_path, one + two) == ["line 3: the header comes again"]
+    names = CsvFormat(header=("id", "text"))
+    assert rows(tmp_path, '\ufeff1,one\n\ufeff"2","two"\n'.encode(), given=names) == {"1": "one", "2": "two"}
+
+
+def test_a_mark_inside_a_quoted_text_stays(tmp_path: Path) -> None:
+    assert rows(tmp_path, 'id,text\n1,"one\n\ufefftwo"\n'.encode()) == {"1": "one\n\ufefftwo"}

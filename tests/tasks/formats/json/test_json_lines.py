@@ -1,9 +1,13 @@
 """Records of JSON that are ambiguous, or no Unicode, are set aside with the true cause."""
 
+import io
+
 import pytest
 
 from tasks.formats.json.json_lines import row_of_json
+from tasks.formats.read import rows_of_stream
 from tasks.formats.rows import BadRow, Columns, Document, ReadRow
+from tasks.protocol.shard import Kind, Slice
 
 
 def row(line: str, columns: Columns) -> ReadRow:
@@ -49,3 +53,11 @@ def test_half_of_a_surrogate_pair_is_named_as_that(place: str, name: str | None)
     )
     assert isinstance(found, BadRow)
     assert (found.reason, found.id) == (f"half of a surrogate pair, \\ud83d, in the {place}", name)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "text"])
+def test_a_mark_where_files_were_put_one_behind_the_other_is_no_part_of_a_row(kind: Kind) -> None:
+    lines = ['{"text": "one"}\n', '{"text": "two"}\n'] if kind == "jsonl" else ["one\n", "two\n"]
+    body = "".join(f"\ufeff{line}" for line in lines).encode()
+    found = rows_of_stream(io.BytesIO(body), Slice("a", "1", kind), Columns("text", None))
+    assert [row.text for row in found if isinstance(row, Document)] == ["one", "two"]
