@@ -31,6 +31,10 @@ PADDED_TOKENS = 9  # of the pieces that show whether padding changes vectors
 SAME_STATES = (
     1 - 1e-6
 )  # cosine: what is masked is no part of a sum, so the same numbers are added in the same order
+WIDE_TOKENS = 128  # of the piece that shows whether its length changes the vector of a short one
+# Cosine: kernels for other shapes add the same numbers in another order. Taking padding for harmful costs speed, so
+# half precision, in which deep models round most, has more room.
+SAME_ROUNDED, SAME_ROUNDED_IN_HALF = 0.9999, 0.99
 PROBE_TOKENS = 3  # of the pieces that show whether the first token sees the last
 
 
@@ -76,7 +80,8 @@ class TorchEncoder:
         if isinstance(tokenizer, ModelTokenizer):  # of own code no file may name the table
             tokenizer.check_vocabulary(model.model, self.vocabulary)
         states = self._probe(model)
-        self.pads = self._padding_is_ignored()
+        wide = self._width_is_ignored(model)
+        self.pads = wide and not model.scaled_by_longest and self._padding_is_ignored()
         width = int(states.shape[2]) * len(self.pooling.modes)
         self.layers = load_layers(model, width).to(self.device)
         full = self.layers(torch.zeros(1, width, device=self.device)).shape[1]
@@ -178,6 +183,36 @@ class TorchEncoder:
             if torch.nn.functional.cosine_similarity(first, second, dim=0) < SAME_STATES:
                 return False
         return True
+
+    @torch.inference_mode()
+    def _width_is_ignored(self, model: ModelDescription) -> bool:
+        """Whether the states of a piece stay what they are beside a long one.
+
+        Not where tokens are sorted into chunks of a batch (Reformer).
+
+        Raises:
+            BadModel: a piece has other states each time.
+        """
+        width = min(WIDE_TOKENS, self.positions or WIDE_TOKENS)
+        own = min(PADDED_TOKENS, width)
+        most = self.vocabulary - 1
+        short = [1 + n % most if most else 0 for n in range(own)]
+        long = [1 + 7 * n % most if most else 0 for n in range(width)]
+        alone, _ = self._states([short])
+        beside, _ = self._states([short, long])
+        again, _ = self._states([short, long])
+        if not self._are_same(beside[1], again[1]):
+            raise BadModel(
+                f"{model.model} gives other vectors of the same text each time: it draws by lot",
+                hint="name another model: no vector of this one could be compared with a later one",
+            )
+        return self._are_same(alone[0], beside[0, :own])
+
+    def _are_same(self, states: torch.Tensor, others: torch.Tensor) -> bool:
+        """Whether states differ by no more than rounding."""
+        first, second = states.float().flatten(), others.float().flatten()
+        least = SAME_ROUNDED if self.dtype == "float32" else SAME_ROUNDED_IN_HALF
+        return bool(torch.nn.functional.cosine_similarity(first, second, dim=0) >= least)
 
 
 def _states_in(given: Any) -> Any:

@@ -9,6 +9,7 @@ from tasks.models.description import Adapter, Finding, ModelDescription, OwnCode
 from tasks.models.files import DAMAGED, BadModel, ModelFiles
 from tasks.models.length_limit import length_limit
 from tasks.models.modules import read_modules
+from tasks.models.position_scaling import is_scaled_by_longest, scaling_findings
 from tasks.models.text_settings import (
     check_texts_are_plain,
     read_card,
@@ -45,6 +46,7 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
     truncate, similarity = whole.get("truncate_dim"), whole.get("similarity_fn_name")
     model_type = config.get("model_type")
     hidden = next((config[key] for key in WIDTHS if type(config.get(key)) is int), None)
+    limit = length_limit(config, card.found, settings, card.arguments("tokenizer"), card.name)
     return ModelDescription(
         model=model,
         revision=revision,
@@ -55,7 +57,7 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
         layers=modules.layers,
         modules=modules.types,
         text=read_text_settings(files, card),
-        limit=length_limit(config, card.found, settings, card.arguments("tokenizer"), card.name),
+        limit=limit,
         hidden=hidden,
         truncate_dim=truncate if type(truncate) is int and truncate > 0 else None,
         similarity=similarity if isinstance(similarity, str) else None,
@@ -68,10 +70,12 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
         bidirectional=_switch(config, "use_bidirectional_attention"),
         quantization=_quantization(config),
         vocabulary=_size(config, "vocab_size"),
+        scaled_by_longest=is_scaled_by_longest(config, limit.tokens),
         unsupported=(
             *modules.unsupported,
             *adapter_findings(files.json(f"{before}adapter_config.json")),
             *_foreign_inputs(config),
+            *scaling_findings(config, limit.tokens),
             *_no_sizes("config_sentence_transformers.json", truncate_dim=truncate),
             *_no_sizes(card.name, max_seq_length=card.found.get("max_seq_length")),
             *check_texts_are_plain(files, modules.folder, card, settings),

@@ -142,6 +142,7 @@ class ModelDescription:
     bidirectional: bool | None = None  # use_bidirectional_attention of config.json
     quantization: str | None = None  # quant_method of config.json
     vocabulary: int | None = None  # vocab_size of config.json: rows of its table of tokens
+    scaled_by_longest: bool = False  # positions depend on the longest text of a batch
     unsupported: tuple[Finding, ...] = ()
 
     @property

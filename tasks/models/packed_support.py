@@ -13,6 +13,9 @@ PACKED_TYPES = (
 
 def packed_findings(model: ModelDescription) -> list[Finding]:
     """What keeps the packed engine from a model that torch computes."""
+    if model.scaled_by_longest:
+        what = "positions that are scaled by the longest text (rope_type longrope) are not computed over packed tokens"
+        return [Finding(what, "set `engine: torch`")]
     if model.model_type in PACKED_TYPES and (model.own_code.model is None or equals_own_code(model)):
         return []
     kind = "its own code" if model.own_code.model else f"a model of the type {model.model_type}"

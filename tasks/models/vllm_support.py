@@ -30,6 +30,7 @@ def vllm_findings(model: ModelDescription) -> list[Finding]:
         (not model.pooling.include_prompt, "a pooling without the prompt (include_prompt: false)"),
         (bool(layers), f"layers after the pooling ({', '.join(dict.fromkeys(layers))})"),
         (bool(model.folder), f"a transformer in the folder {model.folder}"),
+        (model.scaled_by_longest, "positions that are scaled by the longest text (rope_type longrope)"),
         (_reads_past_positions(model), "texts longer than the positions in config.json"),
     ]
     return [

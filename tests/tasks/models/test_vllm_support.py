@@ -41,6 +41,7 @@ OTHERS: list[tuple[dict[str, Any], str]] = [
     ({"adapter": Adapter("base", "LORA")}, "adapters"),
     ({"own_code": OwnCode("modeling.Own")}, "code of their own"),
     ({"folder": "0_Transformer"}, "0_Transformer"),
+    ({"scaled_by_longest": True}, "longrope"),
     ({"limit": LengthLimit(131_072, "tokenizer_config.json", 32_768)}, "positions"),
 ]
 
