@@ -9,6 +9,8 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
+DOUBLE_DIGITS = 53  # binary ones of a float of Python, JSON and most columns
+
 
 def id_text(value: Any, *, plain: bool = True) -> str | None:
     """The id of this value; None: the value is no id. `plain`: numbers have one form, else that of their type.
@@ -33,6 +35,16 @@ def _number(value: float | Decimal) -> str | None:
     if "." in digits:
         digits = digits.rstrip("0").rstrip(".")
     return "0" if digits == "-0" else digits
+
+
+def rounded_id(value: Any, digits: int = DOUBLE_DIGITS) -> str | None:
+    """What is wrong with a float that stands for a larger whole number than it can hold: its last digits are lost.
+
+    `digits` are those of its fraction in binary, the leading one included. None: nothing is wrong with the value.
+    """
+    if not isinstance(value, float) or not isfinite(value) or abs(value) <= 2**digits:
+        return None
+    return f"float {_number(value)}, whose last digits are rounded"
 
 
 def id_of_bytes(value: bytes) -> str | None:

@@ -11,7 +11,7 @@ from datetime import date, time
 from typing import Any, cast
 
 from tasks.formats.fields import field_of
-from tasks.formats.ids import id_text
+from tasks.formats.ids import id_text, rounded_id
 from tasks.protocol.csv_format import CsvFormat
 
 MAX_TEXT_BYTES = 8 * 2**20  # bytes of one text or line; longer ones are quarantined and not held in memory
@@ -97,6 +97,8 @@ def row_of(file: str, position: int, record: Mapping[str, Any], columns: Columns
     text = _text_of(_decoded(field_of(record, columns.text, file)), columns.join)
     identity = _decoded(field_of(record, columns.id, file)) if columns.id is not None else None
     name = f"{file}#{position}" if columns.id is None else id_text(identity, plain=columns.plain_ids)
+    if columns.plain_ids and (rounded := rounded_id(identity)):
+        return BadRow(file, position, f"no id: {columns.id!r} is {rounded}")
     if name is None:
         return BadRow(file, position, f"no id: {columns.id!r} is {_shown(identity)}")
     reason = _fault(text, columns.text)

@@ -37,6 +37,7 @@ _HINTS = {
     ONLY_RETURNS: "convert it, as by tr '\\r' '\\n'",
     "UTF-": ENCODING_HINT,
     "bytes that are no text": "write the ids as text: a UUID in its usual form, a hash in hexadecimal digits",
+    "digits are rounded": "write the ids as integers or text before they become floats, as by .astype('Int64') of pandas",
     NO_ID: f"set corpus.id to {WHAT_IT_IS['corpus.id']}{WITHOUT_ID}",
     "(OCR)": "recognise the text of scanned files first, as by ocrmypdf",
     "encrypted": "save the file without its password, or move it away",

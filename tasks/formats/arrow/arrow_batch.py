@@ -9,8 +9,10 @@ from typing import Any, cast
 import pyarrow as pa
 
 from tasks.formats.fields import partition_values, splits
-from tasks.formats.ids import id_of_bytes
+from tasks.formats.ids import id_of_bytes, rounded_id
 from tasks.formats.rows import BadRow, Columns, ReadRow, Unreadable, row_of
+
+SINGLE_DIGITS, HALF_DIGITS = 24, 11  # binary ones of smaller floats
 
 
 def batch_rows(batch: pa.RecordBatch, first: int, file: str, columns: Columns) -> Iterator[ReadRow]:
@@ -72,8 +74,14 @@ def _holds_bytes(kind: Any) -> bool:
 
 
 def _ids(values: list[Any], schema: pa.Schema, path: Sequence[str]) -> list[Any]:
-    """The values of a column of ids; bytes that are no text are none."""
-    if schema.names.count(path[0]) > 1 or not _holds_bytes(type_of(schema, path)):
+    """The values of a column of ids; bytes that are no text are none, nor numbers that a small float has rounded."""
+    if schema.names.count(path[0]) > 1:
+        return values
+    kind = type_of(schema, path)
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        digits = SINGLE_DIGITS if pa.types.is_float32(kind) else HALF_DIGITS
+        return [Unreadable(why) if (why := rounded_id(value, digits)) else value for value in values]
+    if not _holds_bytes(kind):
         return values
     return [
         Unreadable(f"{len(value)} bytes that are no text")
