@@ -28,9 +28,16 @@ def compare_text(document: CompareDocument) -> RenderableType:
         cells = (text(row.one), text(row.other), relative_change(row.one, row.other))
         table.add_row(_words(row.figure), *cells)
     parts = figures_table("Dollars by part", one, other, "more or less")
+    usd = next(row for row in document.figures if row.figure == "usd")
+    # Of a run whose dollars are not all known, a part of which none are known is no part that cost nothing.
+    known_one, known_other = (total is not None for total in (usd.one, usd.other))
     for row in document.parts:
-        difference = signed_money(row.difference) if row.difference else ""
-        parts.add_row(_words(row.part), money(row.one), money(row.other), difference)
+        difference = signed_money(row.difference) if row.difference and known_one and known_other else ""
+        cells = (
+            money(row.one if row.one or known_one else None),
+            money(row.other if row.other or known_other else None),
+        )
+        parts.add_row(_words(row.part), *cells, difference)
     note = Text("of one of them not all dollars are known: what is known is shown", "yellow")
     vectors = [] if document.vectors is None else [Text(), *_vectors(document.vectors)]
     return Group(table, Text(), parts, *([] if document.known else [note]), *vectors)
