@@ -14,5 +14,5 @@ sample_faults: what bad rows of a sample say about whole files.
 kept_columns: which columns of output.keep no row has.
 sampled_ids: ids that repeat in a sample, or have two forms.
 profile: estimates documents, tokens and lengths from a sample, with their uncertainty.
-text_escapes: texts of tables that seem to hold escapes.
+text_escapes: texts of tables that seem to hold escapes or quotes.
 """

@@ -166,6 +166,10 @@ def _check_names(names: Sequence[str], file: CorpusFile, columns: Columns, diale
                 d for d in OTHER_DELIMITERS if len(names) == 1 and d in names[0] and d != dialect.delimiter
             ]
             found = missing_column(file.path, name, names, columns)
+            if not dialect.quote and f'"{name}"' in names:
+                raise Problem(
+                    str(found), hint='set corpus.csv.quote to "\\"": its fields stand in quotation marks'
+                )
             if other:
                 raise Problem(str(found), hint=f"set corpus.csv.delimiter, perhaps to {json.dumps(other[0])}")
             raise found

@@ -67,7 +67,7 @@ class CorpusSample:
         faults: the bad rows of the sample.
         ids: the ids of the sample that its files give.
         kept: which of the columns to keep have had a value.
-        escapes: which of the texts seem to hold escapes.
+        escapes: which of the texts seem to hold escapes or quotes.
     """
 
     def __init__(self, seed: int, columns: Columns, escapes: TextEscapes) -> None:
@@ -95,8 +95,8 @@ class CorpusSample:
 
     def warnings(self) -> Sequence[str]:
         """Lines about what does not keep the corpus from being embedded, and should be known before."""
-        others = (self.ids.line(), self.kept.line(), self.escapes.line())
-        return [*self.faults.lines(), *(line for line in others if line)]
+        others = (self.ids.line(), self.kept.line())
+        return [*self.faults.lines(), *(line for line in others if line), *self.escapes.lines()]
 
     def keep(self, text: str) -> None:
         """Offer a text for measuring speed; every text has the same chance to be kept (reservoir sampling)."""

@@ -29,7 +29,7 @@ KINDS = ("jsonl", "jsonl compressed", "text", "csv", "parquet")
 
 def dense(tokens_per_unit: float = 1.0) -> CorpusSample:
     """A sample that found so many tokens in each byte or row."""
-    found = CorpusSample(0, Columns("text", "id"), TextEscapes(frozenset()))
+    found = CorpusSample(0, Columns("text", "id"), TextEscapes())
     block = SampledBlock(1_000, 1, round(1_000 * tokens_per_unit))
     found.strata = {kind: Stratum(1_000, (block,)) for kind in KINDS}
     return found
