@@ -30,8 +30,8 @@ def start_canary(
         or not current.may_ask(kind)
     ):
         return 0
-    if current.machines or current.asks.total() or net.margin_seconds is None:
-        return 0  # spot is there or may come
+    if current.staying.on_demand or current.may_work_soon or net.margin_seconds is None:
+        return 0
     gone = (current.now - current.steering.started).total_seconds()
     if gone < min(LONGEST_SECONDS, SLACK_SHARE * (net.margin_seconds + gone)):
         return 0

@@ -31,6 +31,11 @@ class MachineIndex:
         return [m for m in self.machines if m.phase == MachinePhase.ASKED]
 
     @cached_property
+    def asked_of(self) -> Counter[int]:
+        """How many machines of each kind are asked for."""
+        return Counter([m.kind for m in self.asked])
+
+    @cached_property
     def held(self) -> Counter[int]:
         """How many machines of each kind are there."""
         return Counter([m.kind for m in self.machines if m.phase != MachinePhase.ASKED])
@@ -83,8 +88,10 @@ class MachineIndex:
         return sum([kinds[m.kind].tokens_per_second for m in machines if m.kind in kinds])
 
     @cached_property
-    def spot_rate(self) -> float:
-        return self.rate(self.spot)
+    def started_spot_rate(self) -> float:
+        """Of spot machines that work, or may still be within their cold start."""
+        there = [m for m in self.spot if m.phase != MachinePhase.ASKED]
+        return self.rate([m for m in there if self.works_soon(m)] if self.hanging else there)
 
     @cached_property
     def working_spot_rate(self) -> float:

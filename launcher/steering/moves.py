@@ -6,7 +6,6 @@ most, so a place that had none just now does not keep dearer ones from being ask
 dearest: so a fleet comes back to spot.
 """
 
-from launcher.steering import beliefs
 from launcher.steering.budget_rules import BudgetRules, affordable
 from launcher.steering.forecast import Money
 from launcher.steering.level import Level
@@ -118,8 +117,7 @@ def _most_saving_first(current: Reconciliation, level: Level, rest: float) -> li
 
     def expected(source: Source) -> float:
         kind = source.kind
-        chance = beliefs.chance_of_more(current.belief(kind), current.now, held=current.held(kind.number))
-        return chance * (_saved(dearest, source, rest) - _lost(level, source))
+        return current.chance_of(kind) * (_saved(dearest, source, rest) - _lost(level, source))
 
     return sorted(level.sources, key=lambda source: (-expected(source), source.kind.number))
 

@@ -73,9 +73,14 @@ def reserve_seconds(current: Reconciliation, net: SafetyNet | None) -> float:
     """How long before the last moment on-demand machines start for what no spot machine covers, their start included."""
     if net is None or not net.free_rate:
         return 0.0
-    uncovered = max(0.0, 1 - current.staying.spot_rate / net.free_rate)
+    uncovered = max(0.0, 1 - current.likely_spot_rate / net.free_rate)
     start = max(kind.cold_start_p90 for kind in current.on_demand_kinds)
     return uncovered * (RESERVE_STARTS * _cold(current) + start + current.steering.answer_seconds)
+
+
+def reserve_patience(current: Reconciliation) -> float:
+    """For how many seconds a machine on demand that starts early may be refused before the deadline is at risk."""
+    return RESERVE_STARTS * _cold(current)
 
 
 def start_reserve(current: Reconciliation, net: SafetyNet, rules: BudgetRules, money: Money) -> int:
@@ -83,7 +88,7 @@ def start_reserve(current: Reconciliation, net: SafetyNet, rules: BudgetRules, m
 
     As few as leave each of the others its reserve: while spot stays away, more start as the margin falls.
     """
-    covered = current.staying.spot_rate + current.asked_rate(spot=True) + may_stay_uncovered(current, net)
+    covered = current.likely_spot_rate + current.likely_asked_rate + may_stay_uncovered(current, net)
     if not rules.net or not rules.reserve or net.free_rate <= covered:
         return 0
     hand = duration(max(0.0, net.margin_seconds or 0.0))
@@ -95,14 +100,14 @@ def seconds_to_reserve(current: Reconciliation, net: SafetyNet) -> float | None:
     asked = ((current.kinds[number], count) for number, count in current.asks.items())
     free = net.free_rate - sum(kind.tokens_per_second_p10 * n for kind, n in asked if not kind.spot)
     falling = free - current.staying.working_spot_rate
-    uncovered = max(0.0, free - current.staying.spot_rate)
-    seconds = (net.margin - RESERVE_STARTS * _cold(current) * uncovered) / falling if falling > 0 else 0.0
+    uncovered = max(0.0, free - current.likely_spot_rate - current.likely_asked_rate)
+    seconds = (net.margin - reserve_patience(current) * uncovered) / falling if falling > 0 else 0.0
     return seconds if seconds > 0 else None
 
 
 def may_stay_uncovered(current: Reconciliation, net: SafetyNet) -> float:
     """Tokens a second of on-demand machines for each of which the reserve of cold starts is in hand."""
-    reserve = RESERVE_STARTS * _cold(current)
+    reserve = reserve_patience(current)
     return max(0.0, net.margin) / reserve if reserve else net.free_rate
 
 
@@ -113,13 +118,7 @@ def start_overdue(current: Reconciliation, level: Level, money: Money) -> int:
     only while all that is left on demand is within the budget, and within what was agreed to at the launch.
     """
     kind = level.listed
-    if (
-        len(current.staying.hanging) < len(current.machines)
-        or current.asks.total()
-        or kind is None
-        or level.machine_on_demand is None
-        or not current.may_ask(kind)
-    ):
+    if current.may_work_soon or kind is None or level.machine_on_demand is None or not current.may_ask(kind):
         return 0
     usd, agreed = level.machine_on_demand * current.situation.tokens_left, current.steering.agreed_usd
     left = [

@@ -118,10 +118,37 @@ class Reconciliation:
         retry = self.retries.get(kind.number)
         return retry is None or retry <= self.now
 
-    def asked_rate(self, *, spot: bool) -> float:
-        """Tokens a second of machines that this look asks for."""
-        kinds = ((self.kinds[number], count) for number, count in self.asks.items())
-        return sum(kind.tokens_per_second * count for kind, count in kinds if kind.spot == spot)
+    @property
+    def may_work_soon(self) -> bool:
+        """Whether a machine is there and does not hang, or is asked for where none was refused or taken just now.
+
+        Places that had none are asked again in turn, so some request is open at almost every look: it promises nothing.
+        """
+        asked = {m.kind for m in self.staying.asked} | set(self.asks)
+        kinds = [self.kinds[number] for number in asked if number in self.kinds]
+        hopeful = any(not kind.spot or not self.belief(kind).refusals for kind in kinds)
+        return hopeful or len(self.staying.hanging) + len(self.staying.asked) < len(self.machines)
+
+    @property
+    def likely_spot_rate(self) -> float:
+        """Tokens a second of spot machines that work or start, and of those asked for by the chance that they come.
+
+        A place that had none just now has none for its next request either, most likely. What hangs does nothing.
+        """
+        return self.staying.started_spot_rate + self._likely_rate(self.staying.asked_of)
+
+    @property
+    def likely_asked_rate(self) -> float:
+        """Tokens a second of spot machines that this look asks for, by the chance that they come."""
+        return self._likely_rate(self.asks)
+
+    def _likely_rate(self, asked: Mapping[int, int]) -> float:
+        kinds = [self.kinds[number] for number in asked if number in self.kinds]
+        return sum([k.tokens_per_second * asked[k.number] * self.chance_of(k) for k in kinds if k.spot])
+
+    def chance_of(self, kind: Kind) -> float:
+        """The chance that a spot place has a machine more than are held there."""
+        return beliefs.chance_of_more(self.belief(kind), self.now, held=self.held(kind.number))
 
     def is_spot(self, machine: Machine) -> bool:
         kind = self.kinds.get(machine.kind)

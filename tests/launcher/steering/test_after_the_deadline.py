@@ -67,6 +67,13 @@ def test_late_run_goes_on_on_demand_where_no_place_has_spot() -> None:
     assert asked(decide(late([], dry=True, tokens=1e6))) == {ON_DEMAND.number: 1}
 
 
+def test_requests_to_places_that_had_none_do_not_keep_a_late_run_from_on_demand() -> None:
+    """Such places are asked again in turn: some request is always open."""
+    request = Machine("m0-0", EAST.number, MachinePhase.ASKED, 30.0)
+    assert asked(decide(late([request], dry=True)))[ON_DEMAND.number] == 15
+    assert not asked(decide(late([request])))[ON_DEMAND.number]  # nothing says that it will be refused
+
+
 def test_machines_on_demand_work_on_after_the_deadline_until_spot_has_come_for_them() -> None:
     held = working(ON_DEMAND, 16)
     dry = decide(late(held, dry=True))

@@ -66,6 +66,20 @@ def test_canary_stays_until_it_has_measured_the_speed(phase: MachinePhase) -> No
     assert [one.machine for one in decide(measured).releases] == ["m3-0"]
 
 
+def test_requests_to_places_that_had_none_do_not_hold_the_canary_back() -> None:
+    """Such places are asked again in turn: some request is always open."""
+    open_request = Machine("m0-0", EAST.number, MachinePhase.ASKED, 30.0)
+    assert asked(decide(replace(after(31), machines=[open_request])))[ON_DEMAND.number] == 1
+
+
+def test_the_first_request_to_a_place_is_waited_for() -> None:
+    now = NOON + timedelta(minutes=31)
+    open_request = Machine("m2-0", NORTH.number, MachinePhase.ASKED, 30.0)
+    answers = [one for one in _none(now) if one.place != NORTH.key[0]]
+    verdict = decide(situation([open_request], now=now, answers=answers))
+    assert asked(verdict)[ON_DEMAND.number] == 0
+
+
 @pytest.mark.parametrize("what", ["works", "measured", "known", "budget"])
 def test_no_canary_where_it_would_tell_nothing_or_cannot_be_paid(what: str) -> None:
     found = after(40)

@@ -30,7 +30,8 @@ def test_machines_are_listed_by_kind_and_phase() -> None:
     assert found.on_demand == [LISTED]
     assert found.hanging == [HANGS]
     assert found.held == {EAST.number: 2, WEST.number: 2, ON_DEMAND.number: 1, 99: 1}
-    assert (found.spot_rate, found.working_spot_rate) == (5_000.0, 2_000.0)
+    assert found.asked_of == {ASKED.kind: 1}
+    assert (found.started_spot_rate, found.working_spot_rate) == (3_000.0, 2_000.0)  # what hangs does nothing
 
 
 def test_dearest_is_what_has_no_known_price() -> None:

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from launcher.steering.decide import Verdict, decide
+from launcher.steering.machine_index import HANGING_STARTS
 from launcher.steering.on_demand import RESERVE_STARTS
-from launcher.steering.situation import Belief, Limits, Machine
+from launcher.steering.situation import Belief, Limits, Machine, MachinePhase
 from tests.launcher.steering.situations import EAST, NOON, ON_DEMAND, situation, working
 
 HELD = 16  # machines that may be held
@@ -18,16 +19,42 @@ DRY = Belief(up=False, seen=NOON, hours_down=2.0, refusals=4, refused=NOON)
 WAIT = 120 + ON_DEMAND.cold_start_p90 + HELD / 2 + 60
 
 
-def look(reserves: float, machines: Sequence[Machine] = ()) -> Verdict:
+def look(
+    reserves: float, machines: Sequence[Machine] = (), east: Belief = DRY, most_spot: int = HELD
+) -> Verdict:
     """A look at which no place has spot. `reserves`: how many times its reserve the whole fleet has in hand."""
     hours = 6.0
     rate = HELD * ON_DEMAND.tokens_per_second_p10
     tokens = rate * (hours * 3_600 - WAIT - reserves * RESERVE)
-    kinds = [replace(EAST, cap=HELD), ON_DEMAND]
+    kinds = [replace(EAST, cap=most_spot), ON_DEMAND]
     limits = Limits(machines=HELD)
     return decide(
-        situation(machines, hours=hours, kinds=kinds, tokens=tokens, limits=limits, beliefs={EAST.key: DRY})
+        situation(machines, hours=hours, kinds=kinds, tokens=tokens, limits=limits, beliefs={EAST.key: east})
     )
+
+
+ASKED = [Machine(f"a-{number}", EAST.number, MachinePhase.ASKED, 30.0) for number in range(4)]
+
+
+def test_requests_to_a_place_that_had_none_just_now_cover_nothing() -> None:
+    assert started(look(0.5, ASKED)) == started(look(0.5)) == 8
+
+
+def test_requests_cover_as_much_as_they_are_likely_to_bring() -> None:
+    """Four are asked for; each that does not come is one machine more on demand."""
+    asked_again = replace(DRY, seen=NOON - timedelta(hours=3), refused=NOON - timedelta(hours=3), refusals=1)
+    up = Belief(up=True, seen=NOON, hours_up=2.0)
+    counts = [started(look(0.5, ASKED, belief, most_spot=4)) for belief in (DRY, asked_again, up)]
+    assert counts[0] > counts[1] > counts[2] == 4
+
+
+def test_a_spot_machine_that_hangs_covers_nothing() -> None:
+    def cold(seconds: float) -> list[Machine]:
+        return [Machine(f"c-{number}", EAST.number, MachinePhase.COLD, seconds) for number in range(4)]
+
+    hangs = cold(HANGING_STARTS * EAST.cold_start_p90 + 1)
+    assert started(look(0.75, hangs)) == started(look(0.75))
+    assert started(look(0.75, cold(60.0))) == 0
 
 
 def started(verdict: Verdict) -> int:
