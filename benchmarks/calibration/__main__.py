@@ -1,6 +1,6 @@
 """`make bench-calibration`: what forecasts say beside what simulated runs then show, as one JSON object.
 
-    python -m benchmarks.calibration [--seeds N] [--ratios 1.2,1.5,2,4] [--static-seeds N]
+    python -m benchmarks.calibration [--seeds N] [--first-seed N] [--ratios 1.2,1.5,2,4] [--static-seeds N]
 
 Markets are in two halves: constants of the forecast are tuned on one half alone. Recordings: those that come with
 embedfleet, and one of ../shared/traces where that is there.
@@ -23,12 +23,14 @@ def main() -> None:
         prog="benchmarks.calibration", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--ratios", default=",".join(f"{ratio:g}" for ratio in steered.RATIOS))
     parser.add_argument("--static-seeds", type=int, default=STATIC_SEEDS)
     arguments = parser.parse_args()
     ratios = [float(word) for word in arguments.ratios.split(",")]
     started = time.process_time()
-    cells = list(product(ratios, steered.ROOMS, steered.OBTAINABLE, range(arguments.seeds)))
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    cells = list(product(ratios, steered.ROOMS, steered.OBTAINABLE, seeds))
     halves = steered.halves()
     found = {
         half: steered.half_report([steered.run_case(market, *cell) for market in chosen for cell in cells])
@@ -40,7 +42,7 @@ def main() -> None:
     }
     document = {
         "machine": platform.machine(),
-        "seeds": list(range(arguments.seeds)),
+        "seeds": list(seeds),
         "static_seeds": list(range(arguments.static_seeds)),
         "speed_p10": steered.SPEED_P10,
         "cpu_seconds": round(time.process_time() - started, 1),

@@ -230,6 +230,17 @@ def half_report(cases: Sequence[Case]) -> dict[str, Any]:
         )
         for share in dict.fromkeys(case.obtainable for case in cases)
     }
+    out["late_by_obtainable_and_room"] = {
+        f"{share:g}, {room} x the fleet": chance_row(
+            [
+                (case.chance_late, float(case.seen_late))
+                for case in cases
+                if (case.obtainable, case.room) == (share, room)
+            ],
+            chances=True,
+        )
+        for share, room in dict.fromkeys((case.obtainable, case.room) for case in cases)
+    }
     keys: dict[str, Callable[[Case], str]] = {
         "ratio": lambda case: f"{case.ratio:g}",
         "market": lambda case: case.market,

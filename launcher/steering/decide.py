@@ -20,6 +20,7 @@ from launcher.steering.moves import end_dear, move, per_million, seconds_of_the_
 from launcher.steering.on_demand import (
     must_start_at,
     net_of,
+    reserve_patience,
     reserve_seconds,
     seconds_to_reserve,
     start_net,
@@ -306,6 +307,7 @@ def _outlook(current: Reconciliation, level: Level, net: SafetyNet | None) -> Ou
         rate=current.staying.rate([m for m in current.machines if m.phase != MachinePhase.ASKED]),
         wanted=machines_wanted(current, level),
         reserve=reserve_seconds(current, net),
+        patience=reserve_patience(current),
         has_net=net is not None,
         refusals=Refusals(current.steering.obtainable, independent_places(current.kinds.values())),
     )

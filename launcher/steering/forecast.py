@@ -60,14 +60,15 @@ class Outlook:
     """What a forecast rests on beside the level. Tokens, tokens a second, and seconds.
 
     `rate`: of the machines that are there. `wanted`: machines that are worth having at once. `reserve`: how long before
-    the last moment machines on demand start for what no spot machine covers. `has_net`: whether machines on demand do
-    what spot does not. `refusals`: how on demand may be refused.
+    the last moment machines on demand start for what no spot machine covers. `patience`: how long each of those may be
+    refused. `has_net`: whether machines on demand do what spot does not. `refusals`: how on demand may be refused.
     """
 
     tokens: float
     rate: float = 0.0
     wanted: int | None = None  # None: as many as may be held
     reserve: float = 0.0
+    patience: float = 0.0
     has_net: bool = False
     refusals: Refusals = CERTAIN
 
@@ -231,7 +232,7 @@ def forecast(
         if seconds_left is None
         else 1.0
         if seconds_left <= 0
-        else chance_late(level, net, outlook, usd.on_demand_share * seconds_left / SECONDS_PER_HOUR),
+        else chance_late(level, net, outlook),
         chance_over_budget=_chance_over(usd, money),
         on_demand_share=usd.on_demand_share,
         token_shares=token_shares(level, outlook) if level.has_egress else {},
@@ -255,18 +256,21 @@ def _with_net(
     return min(low, middle), middle, max(middle, high)
 
 
-def chance_late(level: Level, net: SafetyNet | None, outlook: Outlook, net_hours: float) -> float:
-    """The chance that the work is not done by the deadline. `net_hours`: how long on-demand machines are to work.
+def chance_late(level: Level, net: SafetyNet | None, outlook: Outlook) -> float:
+    """The chance that the work is not done by the deadline.
 
     The net does what it can, if machines on demand are there when it needs them; spot must do the rest. Where they are
-    refused for longer than the net may wait, when it begins or while it works, spot must do all. The mean over SPEEDS
-    equally likely speeds: at a slow one the net alone may not do the work, at a fast one it may wait for longer.
+    refused for longer than the net may wait, when it begins or while it asks, spot must do all, of which the chance is
+    that of places worse than believed: the net begins as soon as spot is behind, also where it would have caught up.
+    The mean over SPEEDS equally likely speeds: at a slow one the net alone may not do the work.
     """
     all_of_it, until_net = _spot(level, Outlook(outlook.tokens)), _spot(level, outlook)
     if net is None or not net.machines:
         return _chance_short(all_of_it, outlook.tokens if net is None else max(0.0, -net.margin))
     sigma = 0.0 if level.listed is None else _sigma(level.listed)
-    late, most, spot_short = 0.0, net.margin + outlook.tokens, _chance_short(until_net, outlook.tokens)
+    late, most = 0.0, net.margin + outlook.tokens
+    spot_short = chance_short(outlook.tokens, until_net[-1]) if until_net else 1.0
+    hours = asking_hours(net, outlook, until_net[-1]) if until_net else 0.0
     for sigmas in SPEED_SIGMAS:
         speed = exp(sigma * sigmas)  # as a share of the median
         fast = speed * exp(P90_SIGMAS * sigma)  # as a share of the slow end, at which the net is computed
@@ -275,17 +279,32 @@ def chance_late(level: Level, net: SafetyNet | None, outlook: Outlook, net_hours
         if rest > 0:  # machines on demand that can fill the fleet in time leave no room for spot beside them
             missing = 1.0 if net.in_time >= level.most else _chance_short(all_of_it, rest / speed)
         patience = max(0.0, -rest / fast / net.free_rate) if net.free_rate else 0.0
-        late += missing + (1 - missing) * _refused(level, outlook, patience, net_hours) * spot_short
+        late += missing + (1 - missing) * _refused(level, outlook, patience, hours) * spot_short
     return late / SPEEDS
 
 
-def _refused(level: Level, outlook: Outlook, patience: float, net_hours: float) -> float:
-    """The chance that on demand is refused for so many seconds when the net begins, or while it works."""
+def asking_hours(net: SafetyNet, outlook: Outlook, spot: Supply) -> float:
+    """For how many hours a net asks for machines, if it must begin: until the work is done, or all are started.
+
+    `spot`: what spot does until then. The next machine starts when each of those that are not started has only its
+    patience in hand: where spot does nothing meanwhile, the last of n starts 1 + 1/2 + ... + 1/(n - 1) times that after
+    the first.
+    """
+    begins = chance_short(outlook.tokens, spot)
+    if not begins or not net.free_rate:
+        return 0.0
+    work = expected_short(outlook.tokens, spot) / begins / net.free_rate + outlook.patience
+    started = outlook.patience * sum(1 / others for others in range(1, net.machines))
+    return min(work, started) / SECONDS_PER_HOUR
+
+
+def _refused(level: Level, outlook: Outlook, patience: float, hours: float) -> float:
+    """The chance that on demand is refused for so many seconds when the net begins, or in the hours in which it asks."""
     if not level.found:  # machines on demand alone are all asked for at once
         return chance_refused(outlook.refusals, patience)
-    patience = min(patience, outlook.reserve)
+    patience = min(patience, outlook.patience)
     refused = chance_refused(outlook.refusals, patience)
-    return refused + (1 - refused) * chance_refused_later(outlook.refusals, patience, net_hours)
+    return refused + (1 - refused) * chance_refused_later(outlook.refusals, patience, hours)
 
 
 def _spot(level: Level, outlook: Outlook) -> list[Supply]:

@@ -15,9 +15,6 @@ OUTAGE_HOURS = 1.0  # assumed; the simulator draws outages about it
 # Share of the time in which a place has machines on demand, where nothing is known of it. No public trace records on
 # demand: it is an assumption, and plans say so.
 ASSUMED_SHARE = 0.95
-# Share of the times without machines in which the net asks for some while it works already, as it starts them one after
-# another: tuned on the first half of `make bench-calibration`, checked on the other.
-ASKED_MEANWHILE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +36,11 @@ def chance_refused(refusals: Refusals, patience: float) -> float:
 
 
 def chance_refused_later(refusals: Refusals, patience: float, hours: float) -> float:
-    """The chance that within `hours` machines are asked for while no place has any, for longer than `patience` seconds.
-
-    Machines that work are not taken away; but the net asks again where spot dies beside it.
-    """
+    """The chance that within `hours` of asking no place has any machine for longer than `patience` seconds."""
     if refusals.places < 1:
         return 1.0
     begin = (1 - refusals.share) ** refusals.places * refusals.places / OUTAGE_HOURS  # times an hour
-    return 1 - exp(-begin * ASKED_MEANWHILE * max(0.0, hours) * _lasts(refusals, patience))
+    return 1 - exp(-begin * max(0.0, hours) * _lasts(refusals, patience))
 
 
 def _lasts(refusals: Refusals, patience: float) -> float:

@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launcher.steering.decide import decide
+from launcher.steering.forecast import Outlook, asking_hours
 from launcher.steering.refusals import (
-    ASKED_MEANWHILE,
     Refusals,
     chance_refused,
     chance_refused_later,
     independent_places,
     region_of,
 )
+from launcher.steering.safety_net import SafetyNet
+from launcher.steering.supply import Supply
 from tests.launcher.steering.situations import EAST, KINDS, ON_DEMAND, kind, situation
 
 FAR = kind(4, "aws/far", 1.00, purchase="on-demand")
@@ -51,7 +53,7 @@ def test_more_of_it_more_places_and_more_patience_never_make_a_refusal_likelier(
 def test_the_longer_the_net_works_the_likelier_it_is_refused_meanwhile() -> None:
     often = Refusals(0.85, 1)
     assert chance_refused_later(often, 0.0, 0.0) == 0.0
-    assert chance_refused_later(often, 0.0, 2.0) == pytest.approx(1 - exp(-0.15 * ASKED_MEANWHILE * 2))
+    assert chance_refused_later(often, 0.0, 2.0) == pytest.approx(1 - exp(-0.15 * 2))
     assert chance_refused_later(often, 0.0, 4.0) > chance_refused_later(often, 1_800.0, 4.0) > 0
     assert chance_refused_later(Refusals(0.85, 2), 0.0, 4.0) < chance_refused_later(often, 0.0, 4.0)
     assert chance_refused_later(Refusals(1.0, 1), 0.0, 99.0) == 0.0
@@ -88,3 +90,23 @@ def test_a_net_of_machines_that_are_mostly_faster_waits_for_longer_where_it_is_r
     sure, often = (chance_late(hours=7.5, kinds=spread, obtainable=share) for share in (1.0, 0.85))
     assert sure == pytest.approx(0.125)  # speeds at which the net cannot do the work
     assert 0.3 < often < 0.4  # 0.42 if no speed left it any time
+
+
+NET = SafetyNet(margin=0.0, free=((ON_DEMAND.number, 4),), free_rate=4_000.0, in_time=4)
+NO_SPOT = Supply(0.0, 0.0, 0.0)
+
+
+def test_a_net_asks_until_its_machines_are_started_or_the_work_is_done() -> None:
+    """Machines start as each of the others has forty minutes in hand: the last of four after 1 + 1/2 + 1/3 times that."""
+    much, little = (Outlook(tokens, patience=2_400.0) for tokens in (1e9, 4_000.0 * 600))
+    assert asking_hours(NET, much, NO_SPOT) == pytest.approx(2_400 * (1 + 1 / 2 + 1 / 3) / 3_600)
+    assert asking_hours(NET, little, NO_SPOT) == pytest.approx((600 + 2_400) / 3_600)
+    assert asking_hours(replace(NET, free=((ON_DEMAND.number, 1),)), much, NO_SPOT) == 0.0  # it asks once
+
+
+def test_a_net_that_is_seldom_needed_asks_no_less_once_it_is() -> None:
+    """Spot does it all in half of the cases, or in all but two of a hundred: in the rest as much is left to the net."""
+    outlook = Outlook(1e7, patience=600.0)
+    hours = [asking_hours(NET, outlook, Supply(tokens, 1e6, 1.0)) for tokens in (1e7, 1.2e7)]
+    assert hours[1] > 0.8 * hours[0] > 0
+    assert asking_hours(NET, outlook, Supply(1e9, 0.0, 1.0)) == 0.0
