@@ -22,3 +22,7 @@ named_dataset: the dataset that a command line names, by a run or an output path
 sink: the sink of a job, as `load` takes it.
 sink_loader: load a run into the job's sink, by a process of its own.
 """
+
+from launcher.cli.main import main
+
+__all__ = ["main"]

@@ -56,6 +56,12 @@ def test_version_is_that_of_the_distribution(tmp_path: Path) -> None:
 # --- the installation
 
 
+def test_the_package_is_the_command_line_as_a_function(tmp_path: Path) -> None:
+    missing = str(tmp_path / "plan.json")
+    code = f"from launcher import cli; print(cli.main(['launch', {missing!r}]))"
+    assert python(code).strip() == "2"
+
+
 def test_console_script_imports_our_packages() -> None:
     code = (
         "import launcher, tasks, pricing; print(*(m.__file__ for m in (launcher, tasks, pricing)), sep='\\n')"
