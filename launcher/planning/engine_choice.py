@@ -8,18 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from launcher.ledger.records import MeasuredSpeed
-from launcher.planning.request import PlanRequest
+from launcher.planning.request import PlanRequest, model_shape
 from launcher.throughput import lookup
 from launcher.throughput.predict import ModelShape, Speed
 from pricing import gpu as gpus
 
 
 @dataclass(frozen=True, slots=True)
-class _Faster:
-    """Two engines on one GPU type."""
+class _Comparison:
+    """The speeds of two engines on one GPU type."""
 
     measured: Speed
     usual: Speed
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether the measured one is, beyond doubt."""
+        return self.measured.tokens_per_second.low > self.usual.tokens_per_second.high
 
     @property
     def text(self) -> str:
@@ -32,22 +37,24 @@ class _Faster:
 
 
 def with_measured_engine(
-    request: PlanRequest,
-    shape: ModelShape | None,
-    lengths: lookup.Lengths,
-    say: Callable[[str], None] = lambda _line: None,
+    request: PlanRequest, lengths: lookup.Lengths, say: Callable[[str], None]
 ) -> PlanRequest:
     """The request with the engine first that was measured to be faster; `say` gets the reason.
 
     Unchanged where the job names an engine or a precision, or where nothing is known of the model.
     """
     job, engines = request.job, request.engines
-    if shape is None or engines is None or job.engine != "auto" or job.precision is not None:
+    if engines is None or job.engine != "auto" or job.precision is not None:
         return request
     usual, *others = engines
+    if not any(one.engine in others for one in request.options.speeds):
+        return request
+    shape = model_shape(job, request.model)  # last, since the hub may have to be asked
+    if shape is None:
+        return request
     for engine in others:
         found = _compared(request, shape, lengths, engine, usual)
-        if found and all(_is_faster(one) for one in found):
+        if found and all(one.is_faster for one in found):
             say(f"engine {engine}: {found[0].text}")
             return replace(request, engines=(engine, *(one for one in engines if one != engine)))
     return request
@@ -55,10 +62,10 @@ def with_measured_engine(
 
 def _compared(
     request: PlanRequest, shape: ModelShape, lengths: lookup.Lengths, engine: str, usual: str
-) -> list[_Faster]:
+) -> list[_Comparison]:
     """The two engines on each GPU type on which `engine` was measured and a speed of `usual` is known."""
     seen = request.options.speeds
-    out: list[_Faster] = []
+    out: list[_Comparison] = []
     for name in _measured_on(seen, engine, (shape.name, request.model)):
         gpu = gpus.gpu(name)
         ours, other = (
@@ -66,7 +73,7 @@ def _compared(
             for each in (engine, usual)
         )
         if ours is not None and other is not None:
-            out.append(_Faster(ours, other))
+            out.append(_Comparison(ours, other))
     return out
 
 
@@ -78,7 +85,3 @@ def _measured_on(seen: Sequence[MeasuredSpeed], engine: str, models: Sequence[st
         if one.engine == engine and one.model in models and one.detail.get("precision") is None
     )
     return list(dict.fromkeys(name for name in names if name is not None))
-
-
-def _is_faster(one: _Faster) -> bool:
-    return one.measured.tokens_per_second.low > one.usual.tokens_per_second.high

@@ -82,7 +82,8 @@ def make_plan(job: Job, base: Path, options: PlanOptions, now: datetime, say: Ca
         check_here(job)
         check_engine_here(request)
     corpus = inspect_corpus(request, say)
-    request = with_measured_engine(request, model_shape(job, request.model), corpus.profile.lengths, say)
+    if options.on != "local":
+        request = with_measured_engine(request, corpus.profile.lengths, say)
     this_machine = estimate_this_machine(request, corpus, say) if can_measure(request, corpus) else None
     clouds = None if options.on == "local" else candidates_for(request, corpus)
     decision = _decide(request, clouds, this_machine, upload=clouds is not None and clouds.upload)

@@ -166,7 +166,7 @@ def _with_transformers(name: str, model: ModelDescription, tokenizer: ModelToken
         from tasks.engines.packed.packed_engine import PackedEncoder  # noqa: PLC0415
 
         packed = PackedEncoder(model, tokenizer, how.threads, **more)
-        if packed.kernel:  # on a CPU compiled layers are no faster: `python -m benchmarks.cpu_engines`
+        if packed.kernel:  # a CPU gains less than a tenth, and pays for it at each start
             how.on_stage("compile")
             packed.compile()
             if packed.not_compiled:

@@ -201,7 +201,7 @@ class TorchEncoder:
         alone, _ = self._states([short])
         beside, _ = self._states([short, long])
         again, _ = self._states([short, long])
-        if not torch.isfinite(again).all():
+        if not all(torch.isfinite(one).all() for one in (alone, beside[0, :own], beside[1], again[1])):
             return True  # weights that are no numbers are refused, by that name, when the engine warms up
         if not self._are_same(beside[1], again[1]):
             raise BadModel(
