@@ -16,6 +16,6 @@ class LoadStatus:
     state: LoadState  # waiting: for shards; finishing: the run is done; away: see `error`
     at: datetime  # when the loader wrote this, by its clock
     rows: int  # that are embedded so far
-    rows_loaded: int  # of these
+    rows_loaded: int | None  # of these; None: the loader has not read yet what the store has
     error: str | None = None  # why the store, or its collection, cannot be used; the loader tries again
     hint: str | None = None  # what to try

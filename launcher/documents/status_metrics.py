@@ -35,9 +35,11 @@ def _load(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:
     return (
         gauge("embedfleet_load_rows", "Rows that the vector store has.", load.rows_loaded, labels),
         gauge("embedfleet_load_backlog_rows", "Rows that are embedded and not in the vector store.",
-              load.rows - load.rows_loaded, labels),
+              None if load.rows_loaded is None else load.rows - load.rows_loaded, labels),
+        gauge("embedfleet_load_status_age_seconds", "Time since the loader last wrote its state.",
+              (report.at - load.at).total_seconds(), labels),
         gauge("embedfleet_load_up", "1 while the vector store can be loaded into, 0 while it is away.",
-              0 if load.error else 1, labels),
+              0 if load.error else None if load.rows_loaded is None else 1, labels),
     )  # fmt: skip
 
 
@@ -67,9 +69,12 @@ def _work(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:
 
 def _money(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:
     projected = report.usd_projected
+    known = (
+        None if report.usd is None and not report.usd_known else report.usd_known
+    )  # of no machine with a price
     return (
         gauge("embedfleet_spent_usd", "Dollars that machines cost so far.", _float(report.usd), run),
-        gauge("embedfleet_spent_known_usd", "The same without what has no price.", _float(report.usd_known), run),
+        gauge("embedfleet_spent_known_usd", "The same without what has no price.", _float(known), run),
         gauge("embedfleet_usd_per_hour", "Dollars an hour of machines that are up.", _float(report.usd_per_hour), run),
         Metric("embedfleet_projected_usd", "gauge", "Dollars of the whole run, by percentile.",
                () if projected is None else tuple(
@@ -81,8 +86,10 @@ def _money(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:
 
 
 def _machines(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:
+    # The output path alone has no machines: their lives are in the ledger of the launcher.
+    preemptions = report.preemptions if report.launcher_known else None
     return (
-        counter("embedfleet_preemptions_total", "Machines that a cloud took away.", report.preemptions, run),
+        counter("embedfleet_preemptions_total", "Machines that a cloud took away.", preemptions, run),
         Metric("embedfleet_machines", "gauge", "Machines by place and state.",
                tuple(Sample(count, {**run, "place": place.place, "state": state.lower()})
                      for place in report.places for state, count in place.states.items())),

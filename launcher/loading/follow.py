@@ -66,6 +66,7 @@ class Follower:
     _done: dict[str, int] = field(
         default_factory=dict[str, int]
     )  # rows by SHA-256 of the files that are there
+    _looked: bool = False  # whether `_done` is what the store has
     _written: tuple[LoadState, str | None] | None = None  # state and error that were last told
     _written_at: float = 0.0
     _ended: bool = False
@@ -159,6 +160,7 @@ class Follower:
         there = files_in(store, part, self._contents)
         rows = {file.sha256: file.rows for file in files}
         self._done = {sha256: rows.get(sha256, 0) for sha256 in there}
+        self._looked = True
         return True
 
     def _finish(self, ended: Dataset) -> LoadDocument:
@@ -219,9 +221,12 @@ class Follower:
         if not changed and self.clock() - self._written_at < STATUS_SECONDS:
             return
         rows = sum(file.rows for file in files)
-        there = min(rows, sum(self._done.values()) if loaded is None else loaded)
+        there = loaded
+        if loaded is None and (self._looked or not rows):
+            there = sum(self._done.values())
+        there = None if there is None else min(rows, there)
         if changed:
-            self._say(state, error, rows - there, wait)
+            self._say(state, error, None if there is None else rows - there, wait)
         self._written, self._written_at = (state, error), self.clock()
         status = LoadStatus(
             to=self.target.shown,
@@ -238,14 +243,13 @@ class Follower:
         except Problem:
             self._written = None  # it is written at the next look
 
-    def _say(self, state: LoadState, error: str | None, behind: int, wait: float) -> None:
+    def _say(self, state: LoadState, error: str | None, behind: int | None, wait: float) -> None:
         was = self._written and self._written[0]
+        rows = "" if behind is None else f": {plural(behind, 'row')}"
         if error is not None:
             rest = "" if self._ended else "; embedding goes on"
             self.say(f"{error}: the load is tried again, first in {wait:.0f} s{rest}")
         elif was == "away":
-            self.say(f"{self.target.shown} answers again: {plural(behind, 'row')} behind")
+            self.say(f"{self.target.shown} answers again{rows and f'{rows} behind'}")
         elif state == "finishing":
-            self.say(
-                f"loading what is left into {self.target.shown}: {plural(behind, 'row')}, then the index"
-            )
+            self.say(f"loading what is left into {self.target.shown}{rows}, then the index")

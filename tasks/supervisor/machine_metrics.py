@@ -40,17 +40,19 @@ class HeartbeatsOfMachine:
     cache_seconds: float = CACHE_SECONDS
     _known: dict[str, Heartbeat] = field(default_factory=dict[str, Heartbeat])
     _looked: float | None = None
+    _seen: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self) -> list[Heartbeat]:
-        """The heartbeats, by the name of their worker."""
+    def read(self) -> list[Heartbeat] | None:
+        """The heartbeats, by the name of their worker; None: no look has succeeded yet."""
         with self._lock:
             now = time.monotonic()
             if self._looked is None or now - self._looked >= self.cache_seconds:
                 self._looked = now
                 with suppress(Problem, OutcomeUnknown, OSError):  # the store is asked again at a later scrape
                     self._look()
-            return [self._known[name] for name in sorted(self._known)]
+                    self._seen = True
+            return None if not self._seen else [self._known[name] for name in sorted(self._known)]
 
     def _look(self) -> None:
         for entry in list_all(self.store, heartbeats_prefix(self.run, f"{self.machine}-")):
@@ -65,14 +67,17 @@ class HeartbeatsOfMachine:
 
 
 def machine_metrics(
-    run: str, machine: str, slots: Sequence[WorkerSlot], heartbeats: Sequence[Heartbeat]
+    run: str, machine: str, slots: Sequence[WorkerSlot], heartbeats: Sequence[Heartbeat] | None
 ) -> tuple[Metric, ...]:
-    """The metrics of a machine now. Counters are sums over all workers that it had, so that killed ones stay in them."""
+    """The metrics of a machine now. Counters are sums over all workers that it had, so that killed ones stay in them.
+
+    `heartbeats` None: not known, and what is counted from them is absent.
+    """
     labels = {"run": run, "machine": machine}
     states = {"up": 0, "restarting": 0, "ended": 0}
     for slot in slots:
         states["ended" if slot.end else "up" if slot.child else "restarting"] += 1
-    alive = [one for one in heartbeats if one.state not in ENDED]
+    alive = [one for one in heartbeats or () if one.state not in ENDED]
     speeds = tuple(
         Sample(one.recent, {"run": run, "worker": one.worker}) for one in alive if one.recent is not None
     )
@@ -86,13 +91,13 @@ def machine_metrics(
         counter(
             "embedfleet_machine_tokens_total",
             "Tokens of the shards that this machine finished.",
-            sum(one.tokens for one in heartbeats),
+            None if heartbeats is None else sum(one.tokens for one in heartbeats),
             labels,
         ),
         counter(
             "embedfleet_machine_shards_total",
             "Shards that this machine finished.",
-            sum(one.shards for one in heartbeats),
+            None if heartbeats is None else sum(one.shards for one in heartbeats),
             labels,
         ),
         counter(

@@ -1,6 +1,7 @@
 """Metrics of a run: the figures of `status`, and nothing where nothing is known."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from launcher.documents.load_status import LoadStatus
@@ -57,3 +58,27 @@ def test_load_into_a_store_has_its_backlog_and_none_begun_has_nothing() -> None:
         values(replace(REPORT, load=replace(load, error=None)))['embedfleet_load_up{run="r1",store="lance"}']
         == "1"
     )
+
+
+def test_load_whose_store_has_not_been_read_is_unknown() -> None:
+    load = LoadStatus(to="a.lance", store="lance", state="loading", at=REPORT.at, rows=30, rows_loaded=None)
+    assert not {
+        name for name in values(replace(REPORT, load=load)) if "_load_" in name and "_age_" not in name
+    }
+    away = replace(load, state="away", error="no server", at=REPORT.at - timedelta(seconds=90))
+    found = values(replace(REPORT, load=away))
+    assert found['embedfleet_load_up{run="r1",store="lance"}'] == "0"
+    assert found['embedfleet_load_status_age_seconds{run="r1",store="lance"}'] == "90"
+
+
+def test_dollars_of_which_none_are_known_are_absent() -> None:
+    known = 'embedfleet_spent_known_usd{run="r1"}'
+    assert values(replace(REPORT, usd=None, usd_known=Decimal(0))).get(known) is None
+    assert values(replace(REPORT, usd=None, usd_known=Decimal("0.5")))[known] == "0.5"
+    assert values(replace(REPORT, usd=Decimal(0), usd_known=Decimal(0)))[known] == "0"
+
+
+def test_preemptions_are_unknown_to_the_output_path_alone() -> None:
+    name = 'embedfleet_preemptions_total{run="r1"}'
+    assert name in values()
+    assert name not in values(replace(REPORT, launcher_known=False))

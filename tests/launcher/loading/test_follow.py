@@ -225,7 +225,7 @@ def test_store_that_stays_away_when_the_run_is_done_ends_the_load(tmp_path: Path
         "away",
         "the store is away",
         "start it",
-        0,
+        None,  # it was never asked what it has
     )
 
 
