@@ -1,7 +1,7 @@
 """Serve queries of a run: an OpenAI-compatible HTTP server, and the check of any such server against the run.
 
 Imports: `launcher.vectors`, `launcher.output`, `launcher.planning` and below; `tasks`. starlette, uvicorn and redis in
-one file each, when the server starts (the extras `serve` and `redis`).
+the files that are named, when the server starts (the extras `serve` and `redis`).
 
 requests: the bodies of requests and errors, as OpenAI has them.
 served_run: a run with its loaded model: prompts, dimensions, pieces, vectors.
@@ -21,5 +21,6 @@ service_plan: machines and dollars of a rented service.
 service_yaml: its YAML for SkyServe and vLLM.
 latency: percentiles of a server's answers at several numbers of clients.
 app: the routes; the only file that imports starlette.
-server: addresses, keys and the end; the only file that imports uvicorn.
+server: addresses, keys and the end.
+connection_limits: how long requests may take to come and answers to be read, how many connections there may be.
 """

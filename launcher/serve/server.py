@@ -6,10 +6,15 @@ import importlib.util
 import signal
 import socket
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from launcher.errors import Problem, Usage
 from tasks.metrics.server import is_loopback
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+    from launcher.serve.connection_limits import ConnectionLimits
 
 MISSING = "pip install 'embedfleet[serve]'"
 GRACEFUL_SECONDS = 30  # that requests have to finish
@@ -67,12 +72,17 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run_server(app: Any, listener: socket.socket) -> None:
-    """Serve until SIGTERM or Ctrl-C, and return when the requests in hand are answered."""
-    import uvicorn  # noqa: PLC0415 - optional, and needed when the model is loaded
+def make_server(app: Any, limits: "ConnectionLimits | None" = None) -> "Server":
+    """The server of an application, which does not listen yet. `limits` None: the usual ones."""
+    # optional, and needed when the model is loaded
+    import uvicorn  # noqa: PLC0415
+
+    from launcher.serve.connection_limits import ConnectionLimits, limited_protocol  # noqa: PLC0415
 
     config = uvicorn.Config(
         app,
+        http=limited_protocol(limits or ConnectionLimits()),
+        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -83,10 +93,16 @@ def run_server(app: Any, listener: socket.socket) -> None:
         h11_max_incomplete_event_size=2**16,
         lifespan="on",
     )
+    return uvicorn.Server(config)
+
+
+def run_server(app: Any, listener: socket.socket) -> None:
+    """Serve until SIGTERM or Ctrl-C, and return when the requests in hand are answered."""
+    server = make_server(app)
     # uvicorn raises the signal that ended it again: ended as told is no error.
     before = {number: signal.signal(number, _ignore) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        uvicorn.Server(config).run([listener])
+        server.run([listener])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

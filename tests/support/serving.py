@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-import uvicorn
 
 from launcher.serve.app import Gate, make_app
 from launcher.serve.batching import MicroBatcher
+from launcher.serve.connection_limits import ConnectionLimits
 from launcher.serve.routing import Rule, router
 from launcher.serve.search_index import SearchIndex
 from launcher.serve.semantic_cache import SemanticCache
 from launcher.serve.serve_metrics import ServeMetrics
 from launcher.serve.served_run import load_served_run
-from launcher.serve.server import bind
+from launcher.serve.server import bind, make_server
 from launcher.serve.service import Endpoint, Service
 from launcher.serve.vector_cache import SharedCache, VectorCache
 from launcher.vectors.query_encoder import InputType
@@ -51,12 +51,11 @@ def service_of(
 
 
 @contextmanager
-def running(app: Any) -> Generator[httpx.Client, None, None]:
+def running(app: Any, limits: ConnectionLimits | None = None) -> Generator[httpx.Client, None, None]:
     """A client of an application that is served meanwhile."""
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
-    server = uvicorn.Server(config)
+    server = make_server(app, limits)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     end = time.monotonic() + 30
@@ -73,9 +72,11 @@ def running(app: Any) -> Generator[httpx.Client, None, None]:
 
 
 @contextmanager
-def serving(service: Service, gate: Gate | None = None) -> Generator[httpx.Client, None, None]:
+def serving(
+    service: Service, gate: Gate | None = None, limits: ConnectionLimits | None = None
+) -> Generator[httpx.Client, None, None]:
     """A client of a service."""
-    with running(make_app(service, gate or Gate(None))) as client:
+    with running(make_app(service, gate or Gate(None)), limits) as client:
         yield client
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from launcher.serve.app import Gate
+from launcher.serve.connection_limits import ConnectionLimits
 from launcher.vectors.read_dataset import Dataset, open_dataset
 from tasks.engines.base import Vectors
 from tests.support.serving import embeddings, service_of, serving
@@ -65,7 +66,9 @@ def test_nothing_more_is_embedded_for_a_client_that_has_hung_up(dataset: Dataset
 
 def test_body_that_does_not_come_is_given_up(dataset: Dataset) -> None:
     with (
-        serving(service_of(dataset), Gate(None, body_seconds=0.2)) as client,
+        serving(
+            service_of(dataset), Gate(None, body_seconds=0.2), ConnectionLimits(linger_seconds=0.1)
+        ) as client,
         connected(client) as slow,
     ):
         slow.sendall(request("/v1/embeddings", b'{"input":', length=1_000))
