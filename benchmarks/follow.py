@@ -20,7 +20,7 @@ from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.ledger.ledger import Ledger
 from tasks.clock import utc
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.skypilot_task import Place
 from tasks.stores.folder import FolderStore

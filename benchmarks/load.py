@@ -37,7 +37,7 @@ from launcher.loading.stores.postgresql.copy_binary import HEADER, TRAILER, buff
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import parse_target
 from launcher.vectors.read_dataset import Dataset
-from tests.support.postgres import running_postgres
+from tests.support.stores.postgres import running_postgres
 from tests.support.vector_datasets import dataset_of
 
 FILES, ROWS, DIMENSIONS = 16, 10_000, 384

@@ -31,9 +31,9 @@ from benchmarks.load import DIMENSIONS, PARALLEL, compared, ours
 from launcher.loading.dataset_rows.columns import ArrowColumn
 from launcher.vectors.export import export
 from launcher.vectors.read_dataset import Dataset
-from tests.support.chroma import running_chroma
-from tests.support.milvus import running_milvus
-from tests.support.redisearch import running_redisearch
+from tests.support.stores.chroma import running_chroma
+from tests.support.stores.milvus import running_milvus
+from tests.support.stores.redisearch import running_redisearch
 from tests.support.vector_datasets import dataset_of
 
 FILES, ROWS = 4, 5_000

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.protocol import keys, manifest, receipt
-from tasks.protocol.heartbeat import load
 from tasks.protocol.keys import heartbeat_key
+from tasks.protocol.messages.heartbeat import load
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.base import list_all, read
 from tasks.stores.open import open_store

@@ -24,8 +24,8 @@ from tasks.clock import utc
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.folder import FolderStore, version_of
 from tasks.worker import engine_schedule, pipeline, reader

@@ -19,15 +19,15 @@ from launcher.documents.encode import json_value
 from launcher.output.dataset import write_dataset
 from launcher.serve.app import Gate, make_app
 from launcher.serve.batching import WINDOW_SECONDS, MicroBatcher
-from launcher.serve.client import EmbeddingClient, parse_address
-from launcher.serve.latency import measure_latency
+from launcher.serve.caches.vector_cache import VectorCache
+from launcher.serve.checks.client import EmbeddingClient, parse_address
+from launcher.serve.checks.latency import measure_latency
 from launcher.serve.routing import Router
 from launcher.serve.search_index import SearchIndex
 from launcher.serve.serve_metrics import ServeMetrics
 from launcher.serve.served_run import load_served_run
 from launcher.serve.server import bind, run_server
 from launcher.serve.service import Endpoint, Service
-from launcher.serve.vector_cache import VectorCache
 from launcher.vectors.read_dataset import open_dataset
 from tasks.engines.load import load_encoder
 from tasks.stores.folder import FolderStore

@@ -16,7 +16,7 @@ from launcher.format import count, hours_text
 from launcher.reports import report_json
 from launcher.reports.document import ReportDocument
 from launcher.reports.lists.run_list import ListedRun, list_runs
-from launcher.reports.run_facts import fact_rows
+from launcher.reports.sections.run_facts import fact_rows
 from launcher.reports.summary import total_dollars
 from tasks.clock import utc
 

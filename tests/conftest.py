@@ -15,7 +15,7 @@ from tests.support.clusters.aws import Aws
 from tests.support.clusters.skyhome import CLOUD
 from tests.support.clusters.slurm import Slurm
 from tests.support.objectserver import Running
-from tests.support.vector_stores import VectorStores
+from tests.support.stores.vector_stores import VectorStores
 
 settings.register_profile("project", deadline=None)  # a busy machine is slow, and that is no failure
 settings.load_profile("project")

@@ -19,8 +19,8 @@ from benchmarks.simulate import BenchMarket
 from launcher.planning.steering.static_fleet import LateChance, StaticWork, late_chance
 from launcher.simulator.policies import EPOCH, StaticPolicy
 from launcher.simulator.scenario import Scenario, fixed_fleet
-from launcher.steering import beliefs
-from launcher.steering.priors import PastRun, priors_of
+from launcher.steering.market import beliefs
+from launcher.steering.market.priors import PastRun, priors_of
 from launcher.steering.situation import Answer, AnswerKind, Belief, Kind, PlaceKey
 
 # The deadline as a multiple of six hours, and of the time that the fleet would take.

@@ -15,8 +15,9 @@ from launcher.corpus.samples.profile import target_shard_tokens
 from launcher.errors import Problem
 from launcher.throughput.calibration import WorkerTime, worker_times
 from launcher.throughput.local_machine import ProbeRequest, WorkerSlots
-from tasks.protocol import heartbeat, keys, manifest, receipt
+from tasks.protocol import keys, manifest, receipt
 from tasks.protocol.dtypes import Dtype
+from tasks.protocol.messages import heartbeat
 from tasks.protocol.shard import Shard, Slice, identify
 from tasks.stores.base import Store, list_all, read
 from tasks.stores.folder import FolderStore, version_of

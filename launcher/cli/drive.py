@@ -43,8 +43,8 @@ from launcher.reports.document import ReportDocument
 from launcher.reports.html.report_page.report import report_page
 from launcher.reports.plan_outcome import outcome_of
 from launcher.reports.report_json import report_document
-from launcher.reports.run_facts import load_line
-from launcher.reports.terminal.report import report_text
+from launcher.reports.sections.run_facts import load_line
+from launcher.reports.terminal.runs.report import report_text
 from launcher.throughput.calibration import record_run_speed
 from tasks.clock import utc
 from tasks.protocol import manifest

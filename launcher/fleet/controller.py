@@ -31,7 +31,7 @@ from launcher.planning.saved.plan_file import read_recorded
 from launcher.planning.saved.run_setup import run_setup_of
 from launcher.steering.orders import HAD_NONE, End, Order, Start
 from launcher.throughput.calibration import record_first_minutes
-from tasks.protocol import control
+from tasks.protocol.messages import control
 
 TEARDOWN_TIMEOUT = timedelta(minutes=5)  # a rented machine may take this long to end after the last shard
 

@@ -18,7 +18,7 @@ from launcher.ledger.records import MachineState, Run, RunState
 from launcher.planning.saved.saved_plan import SavedPlan
 from tasks import skypilot_task
 from tasks.clock import utc
-from tasks.protocol import control
+from tasks.protocol.messages import control
 
 SKYPILOT_TIMEOUT_SECONDS = 900.0  # for SkyPilot to take everything down
 LOCAL_TIMEOUT_SECONDS = 15.0  # for a worker of this machine to end

@@ -12,7 +12,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.pilot.ledger_copy import take_over_copy
 from tasks.clock import utc
-from tasks.protocol import control
+from tasks.protocol.messages import control
 from tasks.stores.base import Store
 
 

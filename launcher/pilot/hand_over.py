@@ -30,7 +30,7 @@ from launcher.pilot.task import PilotSpec, pilot_name, pilot_task
 from launcher.planning.pilot_machine import PILOT_EVENT, PilotMachine, pilot_machine
 from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
-from tasks.protocol import control
+from tasks.protocol.messages import control
 from tasks.stores.base import Store
 
 PILOT_ENV_VARIABLE = (

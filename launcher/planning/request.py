@@ -16,7 +16,7 @@ from launcher.jobs.model_reference import resolve
 from launcher.ledger.records import ColdStart, MeasuredSpeed, PlanOutcome
 from launcher.money import SECONDS_PER_HOUR
 from launcher.planning.model_support import engine_refusal, model_support
-from launcher.steering.priors import PastRun
+from launcher.steering.market.priors import PastRun
 from launcher.throughput import model_shapes
 from launcher.throughput.folder_shape import hub_shape
 from launcher.throughput.predict import ModelShape

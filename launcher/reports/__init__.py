@@ -3,7 +3,7 @@
 Imports: `launcher.costs`, `planning`, `throughput`, `index_sizes`, `loading`, `evaluation`, `ledger`, `output`, `jobs`,
 `documents`, `format`, `money`, `errors`; `pricing`, `tasks`. Never `launcher.fleet`, `bench` or `cli`. Inside: html,
 terminal, markdown and focus_csv import assemble, report_json, run_list, run_comparison and price_list, these import
-summary, run_facts and unknowns, and all may import report and document.
+summary and unknowns, and all may import report, sections and document.
 
 plan_outcome: a finished run beside its plan, as the ledger keeps it for later plans.
 assemble: the report of a run from the ledger, and failed rows from the store.
@@ -14,11 +14,7 @@ document: the types of report.json.
 spend_document: of these, what a run cost.
 shard_rows: the shards of a report, a row each, made from columns when they are asked for.
 unknowns: the sentences on what a report does not know, or only estimates.
-repeats: what was embedded before the shards, because the corpus repeats it.
-run_facts: what was embedded, how, where the vectors are and how to read them.
-vector_health: what a sample of the vectors looks like, and a map of them.
 summary: figures ready to be read: plan and run, time and dollars by part.
-run_hindsight: the least that a steered run could have paid, from what it saw.
 steering: the section Steering of a report, from the ledger.
 plan_markdown: a plan, or the difference of two, in Markdown for a pull request.
 markdown: a report, or the list of runs, in Markdown.
@@ -27,4 +23,5 @@ html: the pages of reports and plans.
 terminal: the texts that commands print.
 plans: what plans say in sentences and small tables, for every format.
 lists: lists of runs and of prices, and two runs side by side.
+sections: parts of a report that are computed on their own.
 """

@@ -25,9 +25,9 @@ from launcher.planning.pilot_machine import PILOT_EVENT, pilot_machine
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure, VectorHealth
-from launcher.reports.repeats import RepeatsDone, repeats_done
 from launcher.reports.report import Report
-from launcher.reports.run_facts import collect_facts
+from launcher.reports.sections.repeats import RepeatsDone, repeats_done
+from launcher.reports.sections.run_facts import collect_facts
 from launcher.reports.steering import SteeringFigures, steering_figures
 from launcher.throughput import model_shapes
 from launcher.throughput.predict import ENGINES, computes, flops_per_token
@@ -185,13 +185,13 @@ def _steering(
     steering = steering_figures(ledger, run, plan)
     if steering is None or plan is None or run.state != RunState.DONE:
         return steering
-    from launcher.reports.run_hindsight import hindsight_of_run  # noqa: PLC0415 - loads the solver
+    from launcher.reports.sections.run_hindsight import hindsight_of_run  # noqa: PLC0415 - loads the solver
 
     return replace(steering, hindsight=hindsight_of_run(ledger, run, plan, spent, done))
 
 
 def _vectors(store: Store, run: str, receipts: Iterable[Receipt]) -> VectorHealth | None:
-    from launcher.reports.vector_health import look_at_vectors  # noqa: PLC0415 - reads Parquet; most reports do not
+    from launcher.reports.sections.vector_health import look_at_vectors  # noqa: PLC0415 - reads Parquet; most reports do not
 
     return look_at_vectors(store, run, receipts)
 

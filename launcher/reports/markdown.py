@@ -7,7 +7,7 @@ from decimal import Decimal
 from launcher.format import compact, duration, hours_text, money, plain, plural, signed_money
 from launcher.reports.document import ReportDocument
 from launcher.reports.lists.run_list import RunListDocument, run_cells
-from launcher.reports.run_facts import fact_rows
+from launcher.reports.sections.run_facts import fact_rows
 from launcher.reports.summary import (
     compare_figures,
     corpus_facts,

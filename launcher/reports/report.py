@@ -16,7 +16,7 @@ from launcher.costs.usage.work_done import WorkDone
 from launcher.money import USD_GRAIN
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.document import ReportEvent, RowFailure, RunFacts, VectorHealth
-from launcher.reports.repeats import RepeatsDone
+from launcher.reports.sections.repeats import RepeatsDone
 from launcher.reports.steering import SteeringFigures
 from pricing.offer import Offer
 

@@ -11,8 +11,9 @@ from launcher.serve.requests import EmbeddingRequest, bad_request
 from launcher.throughput.matryoshka import TrainedDimensions, trained_dimensions
 from launcher.vectors.query_encoder import InputType, Prompt, RunEncoder, load_run_encoder, prompt_of
 from launcher.vectors.read_dataset import Dataset
-from tasks.protocol import documents, heartbeat
+from tasks.protocol import documents
 from tasks.protocol.keys import heartbeats_prefix, worker_of
+from tasks.protocol.messages import heartbeat
 from tasks.stores.base import list_all, read
 
 MOST_HEARTBEATS = 100  # that are asked what a run was computed in

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from launcher.serve.batching import MicroBatcher
-from launcher.serve.redis_cache import RedisCache
+from launcher.serve.caches.redis_cache import RedisCache
+from launcher.serve.caches.semantic_cache import SemanticCache
+from launcher.serve.caches.vector_cache import VectorCache, cache_key
 from launcher.serve.requests import EmbeddingRequest, RequestRefused, SearchRequest, bad_request
 from launcher.serve.routing import Router
 from launcher.serve.search_index import SearchIndex
-from launcher.serve.semantic_cache import SemanticCache
 from launcher.serve.serve_metrics import ServeMetrics
 from launcher.serve.served_run import Piece, ServedRun, token_count
-from launcher.serve.vector_cache import VectorCache, cache_key
 from launcher.vectors.query_encoder import InputType
 from launcher.vectors.search import Hit, SearchResult
 from tasks.engines.base import OutsideModel, truncate_dimensions

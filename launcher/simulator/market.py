@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from launcher.simulator.scenario import Kind, Outage, Scenario
 from launcher.simulator.traces import MINUTE, PlaceTrace
-from launcher.steering.refusals import OUTAGE_HOURS
+from launcher.steering.market.refusals import OUTAGE_HOURS
 
 OUTAGE_MINUTES = 60.0 * OUTAGE_HOURS  # mean time for which no machine can be had on demand
 

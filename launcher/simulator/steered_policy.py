@@ -10,8 +10,8 @@ from launcher.planning.estimates.estimate import SHARD_SECONDS
 from launcher.simulator.policies import Answered, MachineViews, Observation, fleet_view, moment, usd
 from launcher.simulator.replayed_cloud import AnswerOf, PlaceAnswer, Stage, merged_answers
 from launcher.simulator.scenario import FIRST_MINUTE, Scenario, groups_of
-from launcher.steering import beliefs
 from launcher.steering.course import Course
+from launcher.steering.market import beliefs
 from launcher.steering.pace import MINUTE_NOISE
 from launcher.steering.situation import (
     AUTOPILOT,

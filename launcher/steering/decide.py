@@ -11,13 +11,17 @@ from math import ceil
 
 from launcher.format import duration, plural, verb
 from launcher.money import decimal_of_float
-from launcher.steering.budget_rules import BudgetRules, affordable, burn_until_next_look, rules_of
-from launcher.steering.canary import start_canary
 from launcher.steering.course import BudgetPressure, Course, Decision, Forecast
 from launcher.steering.forecast import Money, Outlook, dollars, forecast
 from launcher.steering.level import MANY, Level, level_of, machines_wanted
-from launcher.steering.moves import end_dear, move, per_million, seconds_of_the_rest, trim
-from launcher.steering.on_demand import (
+from launcher.steering.market.refusals import Refusals, independent_places
+from launcher.steering.market.supply import Source, usd_per_token
+from launcher.steering.orders import HAD_NONE
+from launcher.steering.reconciliation import Ask, Reconciliation, Release
+from launcher.steering.rules.budget_rules import BudgetRules, affordable, burn_until_next_look, rules_of
+from launcher.steering.rules.canary import start_canary
+from launcher.steering.rules.moves import end_dear, move, per_million, seconds_of_the_rest, trim
+from launcher.steering.rules.on_demand import (
     must_start_at,
     net_of,
     reserve_patience,
@@ -27,12 +31,8 @@ from launcher.steering.on_demand import (
     start_overdue,
     start_reserve,
 )
-from launcher.steering.orders import HAD_NONE
-from launcher.steering.reconciliation import Ask, Reconciliation, Release
-from launcher.steering.refusals import Refusals, independent_places
 from launcher.steering.safety_net import SafetyNet
 from launcher.steering.situation import MachinePhase, Situation
-from launcher.steering.supply import Source, usd_per_token
 
 TAIL_STARTS = 2.0  # nothing new is started for a run that is done within so many cold starts
 # Asks that are open at once: as many as SkyPilot launches at a time (`launcher.planning.estimates.launching`). More

@@ -11,13 +11,11 @@ from math import ceil, exp, hypot, log, pi, sqrt
 from statistics import NormalDist
 
 from launcher.money import decimal_of_float
-from launcher.steering import beliefs
 from launcher.steering.course import Forecast
 from launcher.steering.level import Level
-from launcher.steering.refusals import CERTAIN, Refusals, chance_refused, chance_refused_later
-from launcher.steering.safety_net import SafetyNet
-from launcher.steering.situation import Kind
-from launcher.steering.supply import (
+from launcher.steering.market import beliefs
+from launcher.steering.market.refusals import CERTAIN, Refusals, chance_refused, chance_refused_later
+from launcher.steering.market.supply import (
     SECONDS_PER_HOUR,
     Supply,
     chance_short,
@@ -26,6 +24,8 @@ from launcher.steering.supply import (
     settling,
     supplies,
 )
+from launcher.steering.safety_net import SafetyNet
+from launcher.steering.situation import Kind
 
 NORMAL = NormalDist()
 SPEEDS = 40  # equally likely, at which the safety net is tried

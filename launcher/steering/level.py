@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf, sqrt
 
-from launcher.steering.reconciliation import Reconciliation
-from launcher.steering.situation import ONLY_ON_DEMAND, Kind
-from launcher.steering.supply import (
+from launcher.steering.market.supply import (
     SECONDS_PER_HOUR,
     Source,
     Supply,
@@ -17,6 +15,8 @@ from launcher.steering.supply import (
     supplies,
     usd_per_token,
 )
+from launcher.steering.reconciliation import Reconciliation
+from launcher.steering.situation import ONLY_ON_DEMAND, Kind
 
 NO_DEADLINE_SLACK = 4.0  # without a deadline, places are weighed over so many times the planned time
 TAKE_FACTOR = 1.03  # a place is taken whose token costs so many times the level, at most

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import inf
 
+from launcher.steering.market.supply import usd_per_token
 from launcher.steering.situation import Kind, Machine, MachinePhase
-from launcher.steering.supply import usd_per_token
 
 HANGING_STARTS = 2.0  # cold starts at the slow end, after which a machine that did no shard is not waited for
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from launcher.money import decimal_of_float
-from launcher.steering import beliefs
 from launcher.steering.course import Decision
 from launcher.steering.machine_index import MachineIndex
+from launcher.steering.market import beliefs
+from launcher.steering.market.supply import SECONDS_PER_HOUR
 from launcher.steering.room import Room
 from launcher.steering.situation import (
     Belief,
@@ -22,7 +23,6 @@ from launcher.steering.situation import (
     Steering,
     WhenShort,
 )
-from launcher.steering.supply import SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True)

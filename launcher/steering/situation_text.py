@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from launcher.steering import beliefs
+from launcher.steering.market import beliefs
 from launcher.steering.situation import Belief, PlaceKey, Situation
 
 MOST_BYTES = 64 * 2**20  # unpacked; more is damage

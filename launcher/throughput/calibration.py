@@ -23,7 +23,7 @@ from tasks.models.precision import Precision
 
 if TYPE_CHECKING:
     from launcher.ledger.ledger import Ledger
-    from tasks.protocol.heartbeat import Heartbeat
+    from tasks.protocol.messages.heartbeat import Heartbeat
     from tasks.protocol.receipt import Receipt
 
 # A shorter gap between two shards of one worker is waiting, and part of its speed: for a shard to claim, to read, to

@@ -31,7 +31,7 @@ from tasks.models.files import HASH_MODEL
 from tasks.models.precision import PRECISIONS
 from tasks.models.tokenizing.pieces import ChunkSpec, piece_limit, split_texts
 from tasks.printable import log_in_utf8
-from tasks.protocol.exit_codes import MUST_ACT
+from tasks.protocol.messages.exit_codes import MUST_ACT
 from tasks.worker import worker
 from tasks.worker.reading.windows import WINDOW_TOKENS
 

@@ -1,7 +1,6 @@
 """The protocol: every object and name by which launcher and workers communicate through the store.
 
-Imports: `stores`, `clock`, `errors`. `keys`, `shard`, `receipt`, `start_stages`, `worker_names`, `documents` and `bounds`
-are pure.
+Imports: `stores`, `clock`, `errors`. `keys`, `shard`, `receipt`, `start_stages`, `documents` and `bounds` are pure.
 
 keys: every object key of an output path, in one page.
 documents: JSON documents as typed values, both directions: the border at which all of them are parsed.
@@ -14,13 +13,8 @@ lease: who may work on a shard; renewal, generations and crashes.
 retry: shards that are done and are to be tried again.
 receipt: the proof that a shard, or the first part of it, is done.
 start_stages: the stages of a worker's cold start.
-heartbeat: what a worker writes about itself while it lives.
-control: the launcher's message to every worker: go on, or drain.
-allowance: until when machines may work without a launcher.
-crash_marker: the shards that were in the engine when a process died.
-worker_names: names of workers, built and parsed.
 runs: which runs an output path holds.
-exit_codes: exit statuses of workers and supervisors.
 dtypes: types in which vectors are stored.
 csv_format: how the tables of a corpus are written.
+messages: what launcher and workers tell each other while machines run.
 """

@@ -87,7 +87,7 @@ def dataset_key(run: str) -> str:
 
 
 def control_key(run: str) -> str:
-    """The launcher's message to every worker of the run: see `tasks.protocol.control`."""
+    """The launcher's message to every worker of the run: see `tasks.protocol.messages.control`."""
     return f"{run_root(run)}/control.json"
 
 
@@ -122,7 +122,7 @@ def machine_claims_prefix(run: str) -> str:
 
 
 def allowance_key(run: str) -> str:
-    """Until when machines may work without a launcher: see `tasks.protocol.allowance`."""
+    """Until when machines may work without a launcher: see `tasks.protocol.messages.allowance`."""
     return f"{budget_prefix(run)}allowance.json"
 
 

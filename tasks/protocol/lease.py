@@ -6,7 +6,7 @@ outputs are named by attempt and a receipt can be created once (docs/architectur
 - Claim or take over: `create` generation n+1.
 - Renew: `put` one's own generation, then look whether n+1 exists.
 - Give back: empty one's own generation. Size 0 in a listing says "free" without a read.
-- Crash: `!` and the place (`tasks.protocol.crash_marker`) where the worker's process died of the shard. The lease is free
+- Crash: `!` and the place (`messages.crash_marker`) where the worker's process died of the shard. The lease is free
   as well; the next worker takes the shard alone.
 - Unreadable: `??`. The lease is free as well; the worker could not read the input of the shard.
 """

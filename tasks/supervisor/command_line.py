@@ -24,8 +24,8 @@ from tasks.metrics.exposition import render
 from tasks.metrics.server import LOCALHOST, MetricsServer
 from tasks.printable import log_in_utf8
 from tasks.protocol import keys
-from tasks.protocol.exit_codes import MUST_ACT
-from tasks.protocol.worker_names import free_restarts
+from tasks.protocol.messages.exit_codes import MUST_ACT
+from tasks.protocol.messages.worker_names import free_restarts
 from tasks.stores.base import list_all
 from tasks.stores.open import open_store
 from tasks.supervisor.machine_metrics import HeartbeatsOfMachine, machine_metrics

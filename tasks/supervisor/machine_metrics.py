@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from tasks.errors import Problem
 from tasks.metrics.exposition import Metric, Sample, counter
-from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeats_prefix, worker_of
-from tasks.protocol.worker_names import machine_of
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
+from tasks.protocol.messages.worker_names import machine_of
 from tasks.stores.base import OutcomeUnknown, Store, list_all, read
 from tasks.supervisor.supervisor import WorkerSlot
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from tasks.protocol.exit_codes import MUST_ACT, USAGE
+from tasks.protocol.messages.exit_codes import MUST_ACT, USAGE
 
 MAX_CRASHES = 5  # in a row, without a receipt in between, before a slot is given up
 CRASH_MEMORY_SECONDS = 7_200.0  # until a crash no longer counts

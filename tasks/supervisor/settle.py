@@ -4,10 +4,10 @@ import socket
 from collections.abc import Mapping
 
 from tasks.clock import utc
-from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.keys import heartbeat_key, lease_key, repeats_run
 from tasks.protocol.lease import holder, release
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat, ReturnedLease
 from tasks.stores.base import Store, read
 from tasks.worker.monitoring.heartbeat import HeartbeatWriter
 

@@ -2,7 +2,7 @@
 
 For a worker that crashed it writes the last heartbeat (state `lost`, with the cause) and releases the leases that it
 lists (`settle`). SIGTERM, SIGINT and SIGUSR1 are passed on, and the workers' end is waited for. A drained run or
-machine (`tasks.protocol.control`) has the effect of SIGUSR1. On Linux the workers get SIGTERM when the supervisor dies;
+machine (`messages.control`) has the effect of SIGUSR1. On Linux the workers get SIGTERM when the supervisor dies;
 elsewhere they continue and end with the run.
 """
 
@@ -23,10 +23,10 @@ from typing import IO
 
 from tasks.errors import Problem
 from tasks.printable import plain
-from tasks.protocol import crash_marker
-from tasks.protocol.control import watch
-from tasks.protocol.exit_codes import ENGINE_BROKEN, ENGINE_HUNG
-from tasks.protocol.worker_names import worker_name
+from tasks.protocol.messages import crash_marker
+from tasks.protocol.messages.control import watch
+from tasks.protocol.messages.exit_codes import ENGINE_BROKEN, ENGINE_HUNG
+from tasks.protocol.messages.worker_names import worker_name
 from tasks.stores.base import OutcomeUnknown, Store
 from tasks.supervisor.restart_policy import (
     FIRST_PAUSE_SECONDS,

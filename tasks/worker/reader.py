@@ -14,8 +14,8 @@ from typing import Protocol
 from tasks.errors import Problem
 from tasks.formats.parquet.parquet_reader import OpenFile
 from tasks.formats.reread import InputUnreadable
-from tasks.protocol import crash_marker
 from tasks.protocol.lease import MAX_UNREADABLE, Lease
+from tasks.protocol.messages import crash_marker
 from tasks.protocol.shard import Shard
 from tasks.stores.base import ObjectChanged
 from tasks.worker.context import WorkerContext

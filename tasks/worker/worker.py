@@ -33,9 +33,10 @@ from tasks.errors import Problem
 from tasks.formats.documents.readers import installed_versions
 from tasks.models.fingerprint import is_pinned_commit, pinned
 from tasks.printable import log_in_utf8, plain
-from tasks.protocol import crash_marker, manifest
-from tasks.protocol.exit_codes import ENGINE_BROKEN, ENGINE_HUNG, MUST_ACT
-from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol import manifest
+from tasks.protocol.messages import crash_marker
+from tasks.protocol.messages.exit_codes import ENGINE_BROKEN, ENGINE_HUNG, MUST_ACT
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.stores.base import OutcomeUnknown, Store
 from tasks.stores.open import open_store
 from tasks.worker.context import WorkerContext

@@ -12,7 +12,7 @@ from launcher.documents.load_status import LoadStatus
 from launcher.documents.status import HeartbeatSummary, PlaceCount, ProjectedUsd, StatusReport
 from launcher.documents.status_metrics import status_metrics
 from tasks.metrics.exposition import Metric
-from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.supervisor.machine_metrics import machine_metrics
 from tasks.supervisor.supervisor import WorkerSlot
 from tests.support.paths import ROOT

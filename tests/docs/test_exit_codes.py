@@ -4,7 +4,7 @@ import re
 
 import launcher.errors
 from tasks.errors import Problem
-from tasks.protocol import exit_codes
+from tasks.protocol.messages import exit_codes
 from tests.support.paths import ROOT
 
 TEXT = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_readme import block, run_in_shell
-from tests.support.postgres import running_postgres
+from tests.support.stores.postgres import running_postgres
 
 STEPS = (
     "tutorial",

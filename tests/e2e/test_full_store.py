@@ -15,11 +15,11 @@ import redis
 
 from launcher.loading.connect import connect
 from launcher.sinks.targets import parse_target
-from tests.support.chroma import running_chroma
 from tests.support.cli_runs import embedfleet
-from tests.support.loaded_rows import assert_holds
-from tests.support.postgres import NOBODY, open_way, running_postgres
-from tests.support.redisearch import running_redisearch
+from tests.support.stores.chroma import running_chroma
+from tests.support.stores.loaded_rows import assert_holds
+from tests.support.stores.postgres import NOBODY, open_way, running_postgres
+from tests.support.stores.redisearch import running_redisearch
 from tests.support.vector_datasets import dataset_of
 
 pytestmark = pytest.mark.e2e

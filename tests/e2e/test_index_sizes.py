@@ -13,10 +13,18 @@ import pytest
 
 from launcher.index_sizes.graphs import diskann_disk, faiss_hnsw, faiss_ivf, faiss_ivf_pq, hnsw
 from launcher.index_sizes.pgvector import Element, index_bytes, table_bytes
-from tests.support import build_indexes
-from tests.support.build_indexes import DIMENSIONS, DISK_DIMENSIONS, DISK_ROWS, LINKS, LISTS, PARTS, ROWS
 from tests.support.paths import ROOT
-from tests.support.postgres import Postgres, running_postgres
+from tests.support.stores import build_indexes
+from tests.support.stores.build_indexes import (
+    DIMENSIONS,
+    DISK_DIMENSIONS,
+    DISK_ROWS,
+    LINKS,
+    LISTS,
+    PARTS,
+    ROWS,
+)
+from tests.support.stores.postgres import Postgres, running_postgres
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("indexes")]
 

@@ -16,9 +16,9 @@ import pytest
 
 from tests.support.buckets import Servers
 from tests.support.paths import ROOT
-from tests.support.store_readers import READERS, InLance, InMilvus, InPostgres, InQdrant, wanted
+from tests.support.stores.store_readers import READERS, InLance, InMilvus, InPostgres, InQdrant, wanted
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import dataset_of
-from tests.support.vector_stores import VectorStores
 
 pytestmark = pytest.mark.e2e
 
@@ -89,7 +89,7 @@ def test_loader_of_postgresql_is_killed_eight_times(
 def test_loader_that_is_wrong_does_not_pass(output: Path, stores: VectorStores, tmp_path: Path) -> None:
     target = stores.address("pgvector", tmp_path)
     there = InPostgres(target)
-    assert storm(output, target, there.rows_there, module="tests.support.wrong_loader") == 1
+    assert storm(output, target, there.rows_there, module="tests.support.stores.wrong_loader") == 1
     with pytest.raises(AssertionError):
         assert_exact(there.rows(), output)
     assert "two rows have one key" in (tmp_path / "said").read_text()  # the primary key sees them at the end
@@ -127,7 +127,7 @@ def test_loader_that_inserts_into_milvus_does_not_pass(
     output: Path, stores: VectorStores, tmp_path: Path
 ) -> None:
     target = stores.address("milvus", tmp_path)
-    assert storm(output, target, InMilvus(target, output).files, "tests.support.inserting_loader") == 1
+    assert storm(output, target, InMilvus(target, output).files, "tests.support.stores.inserting_loader") == 1
     said = (tmp_path / "said").read_text()
     assert f"rows, and run run-1 has {FILES * ROWS:,}" in said  # it counts more
 
@@ -158,6 +158,8 @@ def test_loader_that_makes_up_keys_does_not_pass(
     for name, value in stores.environment(kind).items():
         monkeypatch.setenv(name, value)
     target = stores.address(kind, tmp_path).replace("docs-32", f"docs-{DIMENSIONS}")
-    assert storm(output, target, InQdrant(target, output).files, "tests.support.made_up_keys_loader") == 1
+    assert (
+        storm(output, target, InQdrant(target, output).files, "tests.support.stores.made_up_keys_loader") == 1
+    )
     said = (tmp_path / "said").read_text()
     assert f"rows, and run run-1 has {FILES * ROWS:,}" in said  # it counts more

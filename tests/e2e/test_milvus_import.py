@@ -11,8 +11,8 @@ import pytest
 
 from launcher.vectors.export import export
 from launcher.vectors.export_formats import Format
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import dataset_of
-from tests.support.vector_stores import VectorStores
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore:.*ORM-style PyMilvus API")]
 PATIENCE = 120.0  # seconds of an import

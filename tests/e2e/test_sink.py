@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from tests.support.cli_runs import Launching, embedfleet, shards, wait
-from tests.support.store_readers import InPostgres, wanted
+from tests.support.stores.store_readers import InPostgres, wanted
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.switched_proxy import switched_proxy
-from tests.support.vector_stores import VectorStores
 
 pytestmark = pytest.mark.e2e
 

@@ -15,9 +15,9 @@ import pytest
 from tests.e2e.rental import PATIENCE, Launches, open_to_all, wait
 from tests.e2e.test_load import assert_exact
 from tests.support.clusters.slurm import Slurm
-from tests.support.store_readers import InPostgres
+from tests.support.stores.store_readers import InPostgres
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import dataset_of
-from tests.support.vector_stores import VectorStores
 
 pytestmark = pytest.mark.e2e
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from launcher.fleet.monitoring.heartbeats import summarize, worker_health
 from launcher.output.taken_over import read_base
-from tasks.protocol import control, crash_marker, heartbeat, keys, lease, manifest, receipt
+from tasks.protocol import keys, lease, manifest, receipt
+from tasks.protocol.messages import control, crash_marker, heartbeat
 from tasks.stores.memory import MemoryStore
 from tests.fuzz.border import Border, Place
 from tests.support.paths import DATA

@@ -26,7 +26,7 @@ from launcher.ledger.records import Machine, MachineState, Site
 from launcher.steering.orders import Start
 from launcher.steering.situation import Steering
 from pricing.charges.billing_rules import billing_rule, is_free
-from tasks.protocol import allowance
+from tasks.protocol.messages import allowance
 from tasks.skypilot_task import Place
 from tasks.stores.memory import MemoryStore
 from tests.support.runs import NOON, Clock, header_of

@@ -10,15 +10,15 @@ import httpx
 
 from launcher.serve.app import Gate, make_app
 from launcher.serve.batching import MicroBatcher
+from launcher.serve.caches.semantic_cache import SemanticCache
+from launcher.serve.caches.vector_cache import SharedCache, VectorCache
 from launcher.serve.connection_limits import ConnectionLimits
 from launcher.serve.routing import Rule, router
 from launcher.serve.search_index import SearchIndex
-from launcher.serve.semantic_cache import SemanticCache
 from launcher.serve.serve_metrics import ServeMetrics
 from launcher.serve.served_run import load_served_run
 from launcher.serve.server import bind, make_server
 from launcher.serve.service import Endpoint, Service
-from launcher.serve.vector_cache import SharedCache, VectorCache
 from launcher.vectors.query_encoder import InputType
 from launcher.vectors.read_dataset import Dataset
 from launcher.vectors.search import Hit

@@ -24,7 +24,7 @@ import psutil
 from launcher.fleet.backends.base import LaunchRequest, MachineStatus
 from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
-from tasks.protocol import control
+from tasks.protocol.messages import control
 from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tasks.engines.base import Encoder
 from tasks.engines.hash_engine import HashEncoder
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.stores.base import Store
 from tasks.worker.monitoring.heartbeat import HeartbeatWriter
 from tasks.worker.monitoring.signals import Signals

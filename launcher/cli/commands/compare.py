@@ -7,7 +7,7 @@ from launcher.cli.console import show
 from launcher.cli.open_ledger import existing_ledger
 from launcher.reports.lists.run_comparison import compare_runs
 from launcher.reports.report_json import report_document
-from launcher.reports.terminal.run_comparison import compare_text
+from launcher.reports.terminal.runs.run_comparison import compare_text
 
 
 def compare(arguments: Namespace) -> int:

@@ -27,9 +27,9 @@ from launcher.reports.markdown import report_md, run_list_md
 from launcher.reports.plan_outcome import outcome_of
 from launcher.reports.report import Report
 from launcher.reports.report_json import report_document
-from launcher.reports.terminal.reconcile import reconcile_text
-from launcher.reports.terminal.report import report_text
-from launcher.reports.terminal.run_list import run_list_text
+from launcher.reports.terminal.runs.reconcile import reconcile_text
+from launcher.reports.terminal.runs.report import report_text
+from launcher.reports.terminal.runs.run_list import run_list_text
 from launcher.reports.unknowns import unknown
 from tasks.clock import utc
 from tasks.stores.open import open_store

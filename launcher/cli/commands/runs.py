@@ -8,7 +8,7 @@ from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.options.types import moment
 from launcher.errors import ConfirmationNeeded
 from launcher.reports.lists.run_list import RunFilter, list_runs
-from launcher.reports.terminal.run_list import runs_text
+from launcher.reports.terminal.runs.run_list import runs_text
 from tasks.clock import utc
 
 

@@ -11,15 +11,15 @@ from launcher.cli.named_dataset import named_dataset
 from launcher.errors import Usage
 from launcher.evaluation.judgments import read_queries
 from launcher.serve.batching import MicroBatcher
-from launcher.serve.redis_cache import open_redis
+from launcher.serve.caches.redis_cache import open_redis
+from launcher.serve.caches.semantic_cache import SemanticCache, wrong_first_hits
+from launcher.serve.caches.vector_cache import VectorCache
 from launcher.serve.routing import Rule, parse_rule, router
 from launcher.serve.search_index import SearchIndex
-from launcher.serve.semantic_cache import SemanticCache, wrong_first_hits
 from launcher.serve.serve_metrics import ServeMetrics
 from launcher.serve.served_run import ServedRun, load_served_run
 from launcher.serve.server import bind, check_access, check_installed, run_server
 from launcher.serve.service import Endpoint, Service
-from launcher.serve.vector_cache import VectorCache
 from launcher.vectors.read_dataset import Dataset
 from launcher.vectors.search import Hit
 from tasks.metrics.server import is_loopback

@@ -11,10 +11,10 @@ from launcher.documents.serve_check import CheckDocument, Latency
 from launcher.errors import Problem, Usage
 from launcher.format import plural
 from launcher.reports.terminal.serve_check import check_text
-from launcher.serve.check import ROWS, ask, compare, least_enough
-from launcher.serve.client import EmbeddingClient, parse_address
-from launcher.serve.latency import CLIENTS, REQUESTS, measure_latency
-from launcher.serve.sampled_texts import SampledText, sample_texts, short_texts
+from launcher.serve.checks.check import ROWS, ask, compare, least_enough
+from launcher.serve.checks.client import EmbeddingClient, parse_address
+from launcher.serve.checks.latency import CLIENTS, REQUESTS, measure_latency
+from launcher.serve.checks.sampled_texts import SampledText, sample_texts, short_texts
 from launcher.serve.served_run import exact_dtype
 from launcher.vectors.query_encoder import load_run_encoder
 

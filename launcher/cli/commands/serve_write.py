@@ -15,8 +15,8 @@ from launcher.ledger.records import MeasuredSpeed
 from launcher.planning.estimates.hosted_apis import HostedApi
 from launcher.planning.offers.price_book import book_of
 from launcher.reports.terminal.serve_write import prompts_text, write_text
-from launcher.serve.service_plan import break_even, cheapest_hosted, choose_service
-from launcher.serve.service_yaml import BETA, UNTRIED, ServiceSpec, service_request, service_yaml
+from launcher.serve.rented.service_plan import break_even, cheapest_hosted, choose_service
+from launcher.serve.rented.service_yaml import BETA, UNTRIED, ServiceSpec, service_request, service_yaml
 from launcher.throughput import model_shapes
 from launcher.vectors.query_encoder import prompt_of
 from pricing.hosted.hosted_apis import hosted_prices

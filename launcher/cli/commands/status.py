@@ -21,7 +21,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run, RunState
 from launcher.output.missing import find_missing, output_gone
 from launcher.pilot.news import news_of_pilot
-from launcher.reports.terminal.status import status_text
+from launcher.reports.terminal.runs.status import status_text
 from tasks.metrics.exposition import render
 from tasks.metrics.server import MetricsServer, is_loopback
 from tasks.stores.base import Store

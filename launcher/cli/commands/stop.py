@@ -33,7 +33,7 @@ from launcher.pilot.hand_over import end_pilot, remaining_pilots, take_down_pilo
 from launcher.pilot.news import is_handed_over, news_of_pilot
 from launcher.planning.saved import plan_file
 from tasks.clock import utc
-from tasks.protocol import control
+from tasks.protocol.messages import control
 from tasks.stores.open import open_store
 
 

@@ -26,7 +26,7 @@ from launcher.reports.html.live import LiveRun, live_files, live_page, redirect_
 from launcher.reports.lists.run_list import list_runs
 from launcher.reports.report import Report
 from launcher.reports.report_json import report_document
-from launcher.reports.vector_health import look_at_vectors
+from launcher.reports.sections.vector_health import look_at_vectors
 from launcher.ui.server import Answer, UiServer
 from launcher.ui.snapshots import Snapshots
 from tasks.clock import utc

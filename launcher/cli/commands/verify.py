@@ -18,7 +18,7 @@ from launcher.output.verification.shard_files import OTHER_FILE, UNREADABLE
 from launcher.output.verification.verify import verify
 from launcher.output.verification.verify_report import VerifyReport
 from launcher.planning.saved import plan_file
-from launcher.reports.terminal.verify import verify_text
+from launcher.reports.terminal.runs.verify import verify_text
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
 from tasks.stores.open import open_store

@@ -22,7 +22,7 @@ from launcher.documents.course import Hindsight
 from launcher.money import SECONDS_PER_HOUR, ZERO, decimal_of_float
 from launcher.planning.optimizer.fleet_over_time import KindOverTime, cheapest_over_time
 from launcher.planning.optimizer.highs import Floats
-from launcher.steering.beliefs import UNSEEN_HOURS
+from launcher.steering.market.beliefs import UNSEEN_HOURS
 
 UNSEEN_MINUTES = int(60 * UNSEEN_HOURS)
 MOST_INTERVALS = 288  # longer runs have a coarser grid: 24 h in steps of 5 minutes

@@ -17,7 +17,7 @@ from launcher.costs.usage.spend import Metered, OtherCharge, Part, Spend
 from launcher.costs.usage.work_done import Work, work_of
 from launcher.money import MICROSECONDS_PER_HOUR, SECONDS_PER_HOUR, USD_GRAIN, ZERO, decimal_of_float
 from launcher.planning.saved.saved_plan import SavedPlan
-from tasks.protocol.worker_names import machine_and_slot
+from tasks.protocol.messages.worker_names import machine_and_slot
 
 MACHINE_ITEMS = (
     "compute",

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from launcher.costs.usage.machine_time import LeaseTime, MachineTime
 from launcher.costs.usage.work_done import Work, WorkDone, moment, work_of
-from tasks.protocol.worker_names import machine_and_slot, restart_of
+from tasks.protocol.messages.worker_names import machine_and_slot, restart_of
 
 Span = tuple[datetime, datetime]
 # Clocks of clouds agree within much less, but ends of machines are observed late.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from launcher.costs.usage.machine_time import LeaseTime, MachineTime
 from launcher.costs.usage.work_done import Work, work_of
-from tasks.protocol.worker_names import machine_and_slot
+from tasks.protocol.messages.worker_names import machine_and_slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from launcher.costs.usage.spend import PARTS, Metered, OtherCharge, Part, Spend
 from launcher.costs.usage.work_done import Integers, Work, WorkDone, moment, work_of
 from launcher.money import MICROSECONDS_PER_HOUR, USD_GRAIN, ZERO
 from pricing.charges.billing_rules import NO_TIME, billed_time, billing_rule, is_free
-from tasks.protocol.worker_names import machine_and_slot
+from tasks.protocol.messages.worker_names import machine_and_slot
 
 Key = TypeVar("Key", str, int | None)
 

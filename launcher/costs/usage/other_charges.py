@@ -20,7 +20,7 @@ from launcher.money import SECONDS_PER_HOUR, USD_GRAIN, ZERO, decimal_of_float
 from pricing import provisioning
 from pricing.charges import egress, storage
 from pricing.charges.small_charges import READS_PER_SHARD, REQUESTS, WRITES_PER_SHARD
-from tasks.protocol.worker_names import machine_and_slot
+from tasks.protocol.messages.worker_names import machine_and_slot
 
 UNKNOWN_REGION = "?"
 

@@ -20,8 +20,8 @@ from launcher.fleet.backends.base import LaunchRequest, MachineStatus
 from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
 from tasks.errors import Problem
-from tasks.protocol import crash_marker
-from tasks.protocol.exit_codes import MUST_ACT
+from tasks.protocol.messages import crash_marker
+from tasks.protocol.messages.exit_codes import MUST_ACT
 
 EXEC_LOOKS, EXEC_SECONDS = 50, 0.01  # for the command line of a process that has just been started
 

@@ -29,7 +29,7 @@ from launcher.fleet.backends.skypilot_status import (
 from launcher.ledger.records import Site
 from tasks import skypilot_task
 from tasks.clock import utc
-from tasks.protocol import control
+from tasks.protocol.messages import control
 from tasks.stores.base import Store
 
 LAUNCH_SETTLE_SECONDS = 120.0  # to wait for launches that a dead launcher left under way on the server

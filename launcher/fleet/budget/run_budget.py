@@ -43,9 +43,9 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Charge, MachineState
 from launcher.money import ZERO
 from tasks.clock import utc
-from tasks.protocol import allowance
-from tasks.protocol.allowance import Allowance
 from tasks.protocol.keys import machine_claim_key, machine_claims_prefix
+from tasks.protocol.messages import allowance
+from tasks.protocol.messages.allowance import Allowance
 from tasks.stores.base import Store, create_once, list_all
 
 READ_SECONDS = 5.0  # between two looks at what other launchers wrote

@@ -16,10 +16,11 @@ from launcher.costs.usage.metering import usd_for
 from launcher.fleet.backends.base import Backend
 from launcher.fleet.scheduling.states import ENDS
 from launcher.money import ZERO
-from tasks.protocol import heartbeat, keys
+from tasks.protocol import keys
 from tasks.protocol.documents import BadDocument
-from tasks.protocol.heartbeat import Heartbeat
-from tasks.protocol.worker_names import machine_of
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
+from tasks.protocol.messages.worker_names import machine_of
 from tasks.stores.base import Store, list_all, read
 
 SILENCE = timedelta(

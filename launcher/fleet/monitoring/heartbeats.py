@@ -12,10 +12,11 @@ from datetime import datetime
 from launcher.documents.status import HeartbeatSummary, WorkerSummary
 from launcher.fleet.monitoring.bottleneck import WorkerHealth, find_bottleneck
 from launcher.fleet.scheduling.states import ENDS
-from tasks.protocol import documents, heartbeat
-from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol import documents
 from tasks.protocol.keys import heartbeats_prefix, worker_of
-from tasks.protocol.worker_names import machine_and_slot
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
+from tasks.protocol.messages.worker_names import machine_and_slot
 from tasks.stores.base import Entry, Store, list_all, read
 
 MAX_HEARTBEATS = 1_000  # two listings' worth

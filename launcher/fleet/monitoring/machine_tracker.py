@@ -18,7 +18,7 @@ from launcher.fleet.scheduling.states import ALIVE, CLEAN_ENDS, Phase
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, Machine, MachineState, RunState, Site
 from tasks.clock import utc
-from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 
 DIED_UNSEEN = "it died while no launcher looked"
 ERROR_LINE = "Error: "  # how a program of ours begins the line that says what is wrong

@@ -19,8 +19,9 @@ from launcher.ledger.records import LeaseOutcome, MachineState, ObservedLease, R
 from launcher.throughput.calibration import FirstMinute, first_minute_of
 from tasks.clock import utc
 from tasks.errors import Problem
-from tasks.protocol import documents, heartbeat, keys, lease, manifest, receipt
-from tasks.protocol.heartbeat import Heartbeat, ReturnedLease
+from tasks.protocol import documents, keys, lease, manifest, receipt
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat, ReturnedLease
 from tasks.protocol.retry import ReceiptListing, list_receipts
 from tasks.protocol.shard import SLAB, slab_name
 from tasks.stores.base import Entry, Store, list_all, read

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from tasks.protocol import keys
-from tasks.protocol.heartbeat import Heartbeat
-from tasks.protocol.worker_names import machine_of
+from tasks.protocol.messages.heartbeat import Heartbeat
+from tasks.protocol.messages.worker_names import machine_of
 from tasks.stores.base import list_all
 
 

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from launcher.fleet.provisioning.ask_history import answers_of
 from launcher.ledger.ledger import Ledger
-from launcher.steering import beliefs
-from launcher.steering.priors import MOST_AGE, PastRun
+from launcher.steering.market import beliefs
+from launcher.steering.market.priors import MOST_AGE, PastRun
 
 
 def past_steered_runs(ledger: Ledger, now: datetime) -> list[PastRun]:

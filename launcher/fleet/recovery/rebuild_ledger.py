@@ -26,10 +26,10 @@ from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.protocol import documents, manifest
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeats_prefix, manifest_slab_key, plan_key, worker_of
+from tasks.protocol.messages.heartbeat import Heartbeat
+from tasks.protocol.messages.worker_names import machine_of
 from tasks.protocol.shard import Shard
-from tasks.protocol.worker_names import machine_of
 from tasks.stores.base import Store, list_all, read
 
 Span = tuple[datetime, datetime]

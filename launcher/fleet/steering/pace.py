@@ -8,7 +8,7 @@ from launcher.ledger.records import Machine
 from launcher.steering.pace import SpeedSample, measured_speeds
 from launcher.steering.situation import Speed
 from launcher.throughput.calibration import FirstMinute
-from tasks.protocol.worker_names import machine_and_slot
+from tasks.protocol.messages.worker_names import machine_and_slot
 
 SECONDS_PER_MINUTE = 60.0
 

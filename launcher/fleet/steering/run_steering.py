@@ -18,8 +18,8 @@ from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine
 from launcher.ledger.steering_records import CourseBody, CourseRecord, DecisionRecord
 from launcher.steering.course import SAY, BudgetPressure, Course, Decision, after_deadline
+from launcher.steering.market.refusals import ASSUMED_SHARE
 from launcher.steering.orders import Order
-from launcher.steering.refusals import ASSUMED_SHARE
 from launcher.steering.situation import Belief, Limits, PlaceKey, Steering, WhenShort
 from launcher.steering.situation_text import situation_text
 from launcher.throughput.calibration import FirstMinute

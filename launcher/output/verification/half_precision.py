@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from tasks.protocol import documents, heartbeat
+from tasks.protocol import documents
 from tasks.protocol.keys import heartbeats_prefix, worker_of
+from tasks.protocol.messages import heartbeat
 from tasks.stores.base import Store, list_all, read
 
 HALF = ("bfloat16", "float16")

@@ -8,7 +8,7 @@ from launcher.planning.estimates.estimate import Candidate
 from launcher.planning.optimizer.search import Requirements
 from launcher.planning.saved.steering_plan import Envelope, SteeredKind
 from launcher.planning.steering.envelope import machines_needed
-from launcher.steering.refusals import ASSUMED_SHARE, OUTAGE_HOURS
+from launcher.steering.market.refusals import ASSUMED_SHARE, OUTAGE_HOURS
 from pricing import capacity
 
 SHOWN_TYPES = 4  # GPU types by name in a sentence

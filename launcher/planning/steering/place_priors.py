@@ -9,7 +9,7 @@ from datetime import datetime
 from launcher.format import duration, plural
 from launcher.planning.saved.steering_plan import Envelope, PlacePrior, SteeredKind
 from launcher.planning.steering.envelope import place_of_kind
-from launcher.steering.priors import PastRun, priors_of
+from launcher.steering.market.priors import PastRun, priors_of
 from launcher.steering.situation import ON_DEMAND, SPOT, Belief, PlaceKey
 
 

@@ -14,7 +14,7 @@ from launcher.planning.optimizer.search import Requirements
 from launcher.planning.steering.envelope import kinds_of_fleet
 from launcher.planning.steering.static_fleet import LateChance, StaticWork, late_chance
 from launcher.planning.steering.steering_forecast import chance_late_at, kind_of
-from launcher.steering.priors import PastRun, priors_of
+from launcher.steering.market.priors import PastRun, priors_of
 
 
 def static_chance_late(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from launcher.money import SECONDS_PER_HOUR
 from launcher.steering.forecast import P90_SIGMAS
-from launcher.steering.refusals import ASSUMED_SHARE, OUTAGE_HOURS
+from launcher.steering.market.refusals import ASSUMED_SHARE, OUTAGE_HOURS
 from launcher.steering.situation import SPOT, Belief, Kind, PlaceKey
 
 Draws = NDArray[np.float64]

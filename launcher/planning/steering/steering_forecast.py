@@ -36,8 +36,9 @@ from launcher.planning.steering.place_priors import (
 from launcher.steering.course import Forecast
 from launcher.steering.decide import decide
 from launcher.steering.forecast import LONGEST_HOURS, P90_SIGMAS
-from launcher.steering.priors import PastRun
-from launcher.steering.refusals import ASSUMED_SHARE
+from launcher.steering.market.priors import PastRun
+from launcher.steering.market.refusals import ASSUMED_SHARE
+from launcher.steering.market.supply import normal_cdf
 from launcher.steering.situation import (
     Kind,
     Limits,
@@ -46,7 +47,6 @@ from launcher.steering.situation import (
     Steering,
     WhenShort,
 )
-from launcher.steering.supply import normal_cdf
 
 STEERED: tuple[Steer, ...] = ("autopilot", "on-demand")
 

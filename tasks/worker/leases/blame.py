@@ -8,10 +8,11 @@ alive: every one of these processes had embedded a plain word before, so the eng
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tasks.protocol import documents, heartbeat
-from tasks.protocol.crash_marker import this_place
+from tasks.protocol import documents
 from tasks.protocol.keys import heartbeats_prefix
 from tasks.protocol.lease import MAX_CRASHES, Survey, crash_places
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.crash_marker import this_place
 from tasks.protocol.retry import NEVER
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Store, list_all, read

@@ -10,9 +10,9 @@ from time import monotonic
 
 from tasks.clock import utc
 from tasks.errors import Problem
-from tasks.protocol.crash_marker import this_place
-from tasks.protocol.heartbeat import HeldLease, ReturnedLease
 from tasks.protocol.lease import Lease, give_back, renew
+from tasks.protocol.messages.crash_marker import this_place
+from tasks.protocol.messages.heartbeat import HeldLease, ReturnedLease
 from tasks.stores.base import OutcomeUnknown, Store
 
 RETURNED_LEASES_KEPT = 99  # without a receipt, the latest of them, so that a heartbeat stays small

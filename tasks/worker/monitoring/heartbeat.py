@@ -9,9 +9,9 @@ from contextlib import suppress
 from datetime import datetime
 
 from tasks.clock import utc
-from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeat_key
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.stores.base import OutcomeUnknown, Store, StoreError
 
 HEARTBEAT_SECONDS = 15.0  # between two heartbeats

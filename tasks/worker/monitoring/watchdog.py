@@ -16,7 +16,7 @@ from time import monotonic
 
 from tasks.engines.base import Encoder, Vectors
 from tasks.models.tokenizing.tokenizer import PieceTokenizer
-from tasks.protocol import crash_marker
+from tasks.protocol.messages import crash_marker
 
 HANG_FACTOR = 10.0  # times what the call should take: a GPU that shares its power may be slow, not so slow
 FLOOR_SECONDS = 60.0  # of a call, at least: kernels are compiled for new shapes now and then
@@ -30,7 +30,7 @@ class Step:
     """A step that is being done, and the seconds that it has taken and may take.
 
     Attributes:
-        marker: the name of the crash marker that lists the shards of the step (`tasks.protocol.crash_marker`).
+        marker: the name of the crash marker that lists the shards of the step (`tasks.protocol.messages.crash_marker`).
     """
 
     what: str

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.errors import Problem
-from tasks.protocol import crash_marker
 from tasks.protocol.lease import Lease
+from tasks.protocol.messages import crash_marker
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 

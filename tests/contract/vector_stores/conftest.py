@@ -11,8 +11,8 @@ from launcher.loading.loader import load
 from launcher.loading.vector_store import VectorStore
 from launcher.sinks.targets import Target, parse_target
 from tests.support.buckets import Servers
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import dataset_of
-from tests.support.vector_stores import VectorStores
 
 E2E = pytest.mark.e2e
 SEARCH = ("opensearch", "elasticsearch")

@@ -11,7 +11,7 @@ from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.vector_store import Key, VectorStore
 from launcher.sinks.targets import Target
-from tests.support.loaded_rows import OTHER_WEIGHTS, Grown, assert_holds
+from tests.support.stores.loaded_rows import OTHER_WEIGHTS, Grown, assert_holds
 from tests.support.vector_datasets import dataset_of
 
 

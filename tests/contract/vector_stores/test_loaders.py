@@ -19,7 +19,7 @@ from launcher.loading.stores.common.behind_alias import BehindAlias
 from launcher.sinks.targets import Target
 from launcher.vectors.read_dataset import Dataset
 from tests.contract.vector_stores.conftest import E2E, SEARCH
-from tests.support.loaded_rows import Grown, assert_holds
+from tests.support.stores.loaded_rows import Grown, assert_holds
 from tests.support.vector_datasets import dataset_of
 
 

@@ -13,7 +13,7 @@ from launcher.loading.documents import LoadDocument
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.vector_store import VectorStore
 from launcher.sinks.targets import Target
-from tests.support.loaded_rows import OTHER_WEIGHTS, assert_holds
+from tests.support.stores.loaded_rows import OTHER_WEIGHTS, assert_holds
 from tests.support.vector_datasets import dataset_of
 
 

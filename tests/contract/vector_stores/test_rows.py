@@ -20,7 +20,7 @@ from launcher.loading.vector_store import Key, Rows, VectorStore
 from launcher.sinks.targets import Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
 from tasks.protocol.dtypes import Dtype
-from tests.support.loaded_rows import assert_holds
+from tests.support.stores.loaded_rows import assert_holds
 from tests.support.vector_datasets import dataset_of, unit_vectors, write_dataset_of, write_vectors
 
 DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary")

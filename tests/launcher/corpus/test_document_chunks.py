@@ -18,8 +18,8 @@ from tasks.models.tokenizing.chunk_by import ChunkBy
 from tasks.models.tokenizing.pieces import ChunkSpec
 from tasks.models.tokenizing.semantic_chunks import splitter_version
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.manifest import Header
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.stores.folder import FolderStore
 from tasks.worker.monitoring.heartbeat import HeartbeatWriter
 from tasks.worker.monitoring.signals import Signals

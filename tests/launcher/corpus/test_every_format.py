@@ -31,7 +31,7 @@ from tasks.formats.rows import Columns
 from tasks.models.tokenizing.pieces import ChunkSpec
 from tasks.models.tokenizing.tokenizer import HashTokenizer
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.protocol.shard import Kind
 from tasks.stores.folder import FolderStore
 from tasks.worker.monitoring.heartbeat import HeartbeatWriter

@@ -10,7 +10,7 @@ import pytest
 
 from launcher.evaluation import drift
 from launcher.evaluation.drift import measure_drift
-from launcher.reports.terminal.run_comparison import VERDICTS
+from launcher.reports.terminal.runs.run_comparison import VERDICTS
 from launcher.vectors.read_dataset import Dataset, open_dataset
 from tasks.errors import Problem
 from tests.support.vector_runs import run_of_dtype, run_over_corpus

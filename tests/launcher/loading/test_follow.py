@@ -25,10 +25,10 @@ from tasks.protocol.keys import load_status_key, receipt_key, retry_key
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import slab_name
 from tasks.stores.folder import FolderStore
-from tests.support.loaded_rows import assert_holds
 from tests.support.runs import header_of, shards_of
+from tests.support.stores.loaded_rows import assert_holds
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import FINGERPRINT, unit_vectors, write_vectors
-from tests.support.vector_stores import VectorStores
 
 ROWS, DIMENSIONS = 20, 8
 OTHERS = ("qdrant", "redis", "milvus", "chroma")

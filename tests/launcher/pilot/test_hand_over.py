@@ -28,7 +28,7 @@ from launcher.pilot.hand_over import (
 from launcher.pilot.ledger_copy import copy_age
 from launcher.pilot.news import is_handed_over
 from launcher.planning.pilot_machine import pilot_machine_in
-from tasks.protocol import control
+from tasks.protocol.messages import control
 from tasks.stores.folder import FolderStore
 from tests.support import sample_plan
 

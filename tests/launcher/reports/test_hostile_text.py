@@ -21,7 +21,7 @@ from launcher.reports.html.report_page.report import report_page
 from launcher.reports.markdown import report_md
 from launcher.reports.report_json import report_document
 from launcher.reports.terminal.plans.plan import plan_text
-from launcher.reports.terminal.report import report_text
+from launcher.reports.terminal.runs.report import report_text
 from tests.support import sample_plan, sample_report
 
 T = TypeVar("T")

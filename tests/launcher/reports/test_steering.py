@@ -20,7 +20,7 @@ from launcher.reports.assemble import report_of
 from launcher.reports.html.report_page.report import report_page
 from launcher.reports.steering import MAX_POINTS, PlaceAnswers, hindsight_text, steering_figures
 from launcher.reports.summary import on_demand_text
-from launcher.reports.terminal.report import report_text
+from launcher.reports.terminal.runs.report import report_text
 from tests.support import sample_plan, sample_report
 from tests.support.ledger_values import NOON, ask, course, decision, later, receipt, shard
 from tests.support.screens import printed

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from launcher.errors import Infeasible
-from launcher.serve.service_plan import break_even, cheapest_hosted, choose_service
-from launcher.serve.service_yaml import ServiceSpec, service_request, service_yaml
+from launcher.serve.rented.service_plan import break_even, cheapest_hosted, choose_service
+from launcher.serve.rented.service_yaml import ServiceSpec, service_request, service_yaml
 from launcher.throughput import model_shapes
 from pricing.book.price_book import load
 from pricing.hosted.hosted_apis import hosted_prices

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from launcher.steering.course import BudgetPressure, Course, Forecast
 from launcher.steering.decide import decide
 from launcher.steering.forecast import LONGEST_HOURS, expected_short
+from launcher.steering.market.supply import Supply
 from launcher.steering.situation import Machine, MachinePhase, WhenShort
-from launcher.steering.supply import Supply
 from tests.launcher.steering.situations import (
     EAST,
     HOUR,

@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
-from launcher.steering import beliefs
 from launcher.steering.decide import Verdict, decide
-from launcher.steering.moves import LIFE_STARTS
+from launcher.steering.market import beliefs
+from launcher.steering.rules.moves import LIFE_STARTS
 from launcher.steering.situation import (
     Answer,
     AnswerKind,

@@ -8,7 +8,7 @@ import pytest
 
 from launcher.steering.decide import Verdict, decide
 from launcher.steering.machine_index import HANGING_STARTS
-from launcher.steering.on_demand import RESERVE_STARTS
+from launcher.steering.rules.on_demand import RESERVE_STARTS
 from launcher.steering.situation import Belief, Limits, Machine, MachinePhase
 from tests.launcher.steering.situations import EAST, NOON, ON_DEMAND, situation, working
 

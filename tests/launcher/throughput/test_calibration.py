@@ -29,7 +29,7 @@ from launcher.throughput.calibration import (
 )
 from launcher.throughput.local_machine import PROBE_ERROR, WorkerSlots
 from launcher.throughput.spread import Spread
-from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.protocol.receipt import Receipt
 from tasks.protocol.shard import Shard, Slice
 

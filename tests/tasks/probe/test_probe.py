@@ -11,8 +11,8 @@ import pytest
 
 from tasks.engines.hash_engine import HashEncoder
 from tasks.probe.__main__ import measure, versions
-from tasks.protocol.heartbeat import load
 from tasks.protocol.keys import heartbeat_key
+from tasks.protocol.messages.heartbeat import load
 from tasks.stores.base import read
 from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tasks.errors import Problem
-from tasks.protocol import control, crash_marker, documents, heartbeat, manifest, receipt, shard
-from tasks.protocol.heartbeat import Heartbeat, HeldLease
+from tasks.protocol import documents, manifest, receipt, shard
 from tasks.protocol.keys import control_key, manifest_header_key, manifest_slab_key
 from tasks.protocol.lease import LeaseBody
+from tasks.protocol.messages import control, crash_marker, heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat, HeldLease
 from tasks.protocol.receipt import PartReceipt, Receipt, ReceiptFile
 from tasks.stores.memory import MemoryStore
 from tests.support.paths import ROOT

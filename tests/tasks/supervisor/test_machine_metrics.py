@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.metrics.exposition import render
-from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeat_key
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.stores.base import Entry
 from tasks.stores.memory import MemoryStore
 from tasks.supervisor.machine_metrics import HeartbeatsOfMachine, machine_metrics

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Heartbeat, HeldLease
 from tasks.protocol.keys import heartbeat_key, repeats_run
 from tasks.protocol.lease import Lease, claim, survey
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat, HeldLease
 from tasks.protocol.shard import Shard
 from tasks.stores.base import read
 from tasks.stores.folder import FolderStore

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.protocol import control, heartbeat
-from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol.messages import control, heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
 from tasks.supervisor.restart_policy import MAX_CRASHES

@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tasks.protocol import heartbeat, manifest
-from tasks.protocol.exit_codes import ENGINE_HUNG
+from tasks.protocol import manifest
 from tasks.protocol.keys import heartbeat_key
 from tasks.protocol.lease import is_free, survey
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.exit_codes import ENGINE_HUNG
 from tasks.stores.base import read
 from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT

@@ -19,10 +19,10 @@ from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.formats.vectors.vector_file import sha256_of
 from tasks.protocol import manifest
-from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeat_key, receipt_key
 from tasks.protocol.lease import claim
 from tasks.protocol.manifest import Header
+from tasks.protocol.messages.heartbeat import Heartbeat, load
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, create_once, list_all, read
 from tasks.stores.folder import FolderStore

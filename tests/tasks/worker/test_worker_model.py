@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tasks.models.fingerprint import fingerprint_of
-from tasks.protocol.exit_codes import MUST_ACT
-from tasks.protocol.heartbeat import load
 from tasks.protocol.keys import heartbeat_key
+from tasks.protocol.messages.exit_codes import MUST_ACT
+from tasks.protocol.messages.heartbeat import load
 from tasks.stores.base import read
 from tasks.stores.folder import FolderStore
 from tests.support.paths import ROOT

@@ -16,11 +16,11 @@ from tasks.engines.checks.engine_check import EngineBroken
 from tasks.engines.hash_engine import HashEncoder
 from tasks.models.tokenizing.pieces import ChunkSpec
 from tasks.protocol import receipt
-from tasks.protocol.crash_marker import this_place
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import CRASHED, claim
 from tasks.protocol.manifest import Header, all_shards
+from tasks.protocol.messages.crash_marker import this_place
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.protocol.receipt import PartReceipt, ReceiptFile
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore

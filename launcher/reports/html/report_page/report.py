@@ -34,7 +34,7 @@ from launcher.reports.html.elements import (
 )
 from launcher.reports.html.report_page import report_costs, report_machines, report_steering, report_texts
 from launcher.reports.html.svg.charts import both_widths, key, line_chart, parts_bar, pattern_defs
-from launcher.reports.run_facts import fact_rows
+from launcher.reports.sections.run_facts import fact_rows
 from launcher.reports.summary import any_dollars, compare_figures, machines_text, part_shares, total_dollars
 
 SHOWN_EVENTS = 200  # rows that a person still reads; beyond, the page says how many

@@ -10,7 +10,7 @@ from launcher.reports.html.elements import Section, section, shown_of, table, ta
 from launcher.reports.html.svg.charts import Lane, Stretch, both_widths, key, timeline
 from launcher.reports.html.svg.cost_charts import ComparisonBar, comparison_chart
 from launcher.reports.summary import start_name
-from tasks.protocol.worker_names import machine_and_slot
+from tasks.protocol.messages.worker_names import machine_and_slot
 
 SHOWN_WORKERS = 32
 SHOWN_MACHINES = 50  # rows that a person still reads; beyond, the page says how many

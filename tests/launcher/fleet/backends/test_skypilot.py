@@ -18,7 +18,7 @@ from launcher.fleet.backends.base import LaunchRequest
 from launcher.fleet.backends.skypilot import MAX_MISSED_POLLS, SkyPilotBackend
 from launcher.fleet.scheduling.states import Phase
 from launcher.ledger.records import MachineState, Site
-from tasks.protocol import control
+from tasks.protocol.messages import control
 from tasks.skypilot_task import Place, TaskSpec
 from tasks.stores.memory import MemoryStore
 

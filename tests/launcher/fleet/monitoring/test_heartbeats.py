@@ -14,8 +14,8 @@ from launcher.fleet.monitoring.heartbeats import HeartbeatReader, summarize, wor
 from launcher.fleet.monitoring.store_observer import StoreObserver
 from launcher.fleet.run_context import RunContext
 from launcher.ledger.ledger import Ledger
-from tasks.protocol.heartbeat import Heartbeat, dump
 from tasks.protocol.keys import heartbeat_key
+from tasks.protocol.messages.heartbeat import Heartbeat, dump
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
 from tasks.worker.monitoring.heartbeat import HeartbeatWriter

@@ -10,7 +10,7 @@ from launcher.fleet.provisioning.past_runs import past_steered_runs
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, MachineState, Site
 from launcher.ledger.steering_records import Ask, AskAnswer
-from launcher.steering.priors import MOST_AGE
+from launcher.steering.market.priors import MOST_AGE
 from launcher.steering.situation import PlaceKey
 from tests.support.ledger_values import NOON, create_run, later
 

@@ -17,9 +17,10 @@ from launcher.ledger.records import Machine, MachineState, RunState
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.plan_file import BadPlan
 from tasks.clock import utc
-from tasks.protocol import documents, heartbeat, keys, manifest
-from tasks.protocol.heartbeat import Heartbeat
+from tasks.protocol import documents, keys, manifest
 from tasks.protocol.lease import claim
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.skypilot_task import machine_prefix
 from tasks.stores.folder import FolderStore
 from tests.support import sample_plan

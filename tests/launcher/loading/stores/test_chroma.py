@@ -13,8 +13,8 @@ from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
 from launcher.sinks.targets import Target, parse_target
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import dataset_of
-from tests.support.vector_stores import VectorStores
 
 pytestmark = pytest.mark.e2e
 

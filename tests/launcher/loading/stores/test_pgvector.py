@@ -19,8 +19,8 @@ from launcher.loading.vector_store import Rows, Schema
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import open_dataset
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import dataset_of, unit_vectors, write_dataset_of, write_vectors
-from tests.support.vector_stores import VectorStores
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ from launcher.loading.vector_store import Key
 from launcher.sinks.targets import parse_target
 from tasks.stores.base import list_all
 from tasks.stores.open import open_store
-from tests.support import json_server, pinecone_server
+from tests.support import json_server
 from tests.support.buckets import Servers
 from tests.support.faults import Fault
+from tests.support.stores import pinecone_server
 from tests.support.vector_datasets import dataset_of, unit_vectors
 
 

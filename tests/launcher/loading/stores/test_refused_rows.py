@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from launcher.cli.main import main
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import unit_vectors, write_dataset_of, write_vectors
-from tests.support.vector_stores import VectorStores
 
 pytestmark = pytest.mark.e2e
 LONG = "x" * 70_000  # beyond what a text of Milvus holds

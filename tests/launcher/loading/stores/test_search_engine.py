@@ -19,9 +19,9 @@ from launcher.loading.stores.search_engines.search_engine import SearchEngine
 from launcher.loading.vector_store import VectorStore
 from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import Dataset, open_dataset
-from tests.support.search_server import Fault, order
+from tests.support.stores.search_server import Fault, order
+from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import dataset_of, unit_vectors, write_dataset_of, write_vectors
-from tests.support.vector_stores import VectorStores
 
 pytestmark = pytest.mark.e2e
 PRODUCTS = ("opensearch", "elasticsearch")

@@ -19,8 +19,8 @@ from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import open_dataset
 from tests.support import json_server
 from tests.support.faults import Fault
+from tests.support.stores.vector_stores import SERVICES, VectorStores
 from tests.support.vector_datasets import dataset_of, unit_vectors, write_dataset_of, write_vectors
-from tests.support.vector_stores import SERVICES, VectorStores
 
 
 @pytest.fixture(params=list(SERVICES))

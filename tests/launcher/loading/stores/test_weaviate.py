@@ -19,9 +19,9 @@ from launcher.sinks.targets import Target, parse_target
 from launcher.vectors.read_dataset import open_dataset
 from tests.support import json_server
 from tests.support.faults import Fault
+from tests.support.stores.vector_stores import VectorStores
+from tests.support.stores.weaviate_server import POISON, SLOW, STUCK
 from tests.support.vector_datasets import dataset_of, unit_vectors, write_dataset_of, write_vectors
-from tests.support.vector_stores import VectorStores
-from tests.support.weaviate_server import POISON, SLOW, STUCK
 
 pytestmark = pytest.mark.e2e
 

@@ -15,9 +15,9 @@ import pytest
 from launcher.output.verification.half_precision import computed_in_half
 from launcher.output.verification.verify import verify
 from launcher.output.verification.verify_report import VerifyReport
-from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeat_key
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.stores.folder import FolderStore
 from tests.support.finished_run import finished_run
 from tests.support.runs import NOON

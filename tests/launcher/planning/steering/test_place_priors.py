@@ -15,7 +15,7 @@ from launcher.planning.saved import plan_file
 from launcher.planning.saved.steering_plan import PlacePrior, SteeringPlan
 from launcher.planning.steering.static_chance import static_chance_late
 from launcher.planning.steering.steering_forecast import steering_plan
-from launcher.steering.priors import PastRun
+from launcher.steering.market.priors import PastRun
 from launcher.steering.situation import Belief, PlaceKey
 from tests.support import sample_plan
 from tests.support.candidates import candidate, sure

@@ -11,7 +11,7 @@ from launcher.planning.estimates.estimate import NO_CHARGES, Allocation, Candida
 from launcher.planning.optimizer.search import Requirements, estimate_fleet
 from launcher.planning.steering.static_chance import static_chance_late
 from launcher.planning.steering.static_fleet import LateChance
-from launcher.steering.priors import PastRun
+from launcher.steering.market.priors import PastRun
 from launcher.steering.situation import Belief
 from tests.support.candidates import candidate, sure
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tasks.protocol import heartbeat
-from tasks.protocol.crash_marker import this_place
-from tasks.protocol.heartbeat import Heartbeat
 from tasks.protocol.keys import heartbeat_key, lease_key
 from tasks.protocol.lease import MAX_CRASHES, MAX_UNREADABLE, UNREADABLE, is_free, release, survey
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.crash_marker import this_place
+from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.protocol.retry import Retry, put_back
 from tasks.protocol.shard import Shard
 from tasks.stores.memory import MemoryStore

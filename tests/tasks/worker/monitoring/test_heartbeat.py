@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.protocol import heartbeat
-from tasks.protocol.heartbeat import Heartbeat, HeldLease, ReturnedLease
 from tasks.protocol.keys import heartbeat_key
+from tasks.protocol.messages import heartbeat
+from tasks.protocol.messages.heartbeat import Heartbeat, HeldLease, ReturnedLease
 from tasks.stores.base import read
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore

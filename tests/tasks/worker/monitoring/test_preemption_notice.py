@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.protocol.heartbeat import Heartbeat, load
 from tasks.protocol.keys import heartbeat_key
 from tasks.protocol.lease import is_free
+from tasks.protocol.messages.heartbeat import Heartbeat, load
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
 from tasks.worker.monitoring.preemption_notice import MetadataService, NoAnswer, NoticeWatcher, detect_cloud

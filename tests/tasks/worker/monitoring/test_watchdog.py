@@ -7,7 +7,7 @@ import pytest
 
 from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
-from tasks.protocol import crash_marker
+from tasks.protocol.messages import crash_marker
 from tasks.worker.monitoring.watchdog import (
     FIRST_CALL_SECONDS,
     FLOOR_SECONDS,

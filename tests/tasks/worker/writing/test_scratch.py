@@ -12,8 +12,9 @@ from tasks.engines.base import Vectors
 from tasks.engines.hash_engine import HashEncoder
 from tasks.errors import Problem
 from tasks.models.tokenizing.pieces import split_texts
-from tasks.protocol import crash_marker, manifest
+from tasks.protocol import manifest
 from tasks.protocol.lease import is_free, survey
+from tasks.protocol.messages import crash_marker
 from tasks.stores.folder import FolderStore
 from tasks.worker.reading import windows
 from tasks.worker.writing.scratch import make_scratch, writing_in

@@ -12,7 +12,7 @@ from launcher.reports.assemble import report_of
 from launcher.reports.document import ReportDocument
 from launcher.reports.html.report_page.report import report_page
 from launcher.reports.report_json import report_document
-from launcher.reports.terminal.report import report_text
+from launcher.reports.terminal.runs.report import report_text
 from tests.support import ledger_history
 from tests.support.html_reader import Reader
 from tests.support.ledger_history import NOW_SECONDS, RUN, at
