@@ -1,17 +1,23 @@
-"""The engine of rented machines where a job says `auto`: another than the usual one where it was measured to be faster.
+"""The engine where a job says `auto`: another than the usual one where it was measured to be faster.
 
-An engine goes first when runs or `bench` on this laptop measured the model with it, and on each GPU type on which they
-did its P10 is above the P90 of the usual engine there, measured or predicted. Pure.
+On rented machines an engine goes first when runs or `bench` on this laptop measured the model with it, and on each GPU
+type on which they did its P10 is above the P90 of the usual engine there, measured or predicted. On this machine, where
+`bench` measured both side by side and no money is at stake, its median has to be LEAST_GAIN_HERE times as high. Pure.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from launcher.ledger.records import MeasuredSpeed
 from launcher.planning.request import PlanRequest, model_shape
 from launcher.throughput import lookup
+from launcher.throughput.local_machine import LocalSpeed
 from launcher.throughput.predict import ModelShape, Speed
 from pricing import gpu as gpus
+
+LEAST_GAIN_HERE = (
+    1.1  # two measurements of one engine on one machine differ by less where it is quiet; a judgement
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,34 @@ def with_measured_engine(
             say(f"engine {engine}: {found[0].text}")
             return replace(request, engines=(engine, *(one for one in engines if one != engine)))
     return request
+
+
+def fastest_here(
+    usual: str,
+    others: Iterable[str],
+    measured: Callable[[str], LocalSpeed | None],
+    say: Callable[[str], None],
+) -> str:
+    """The engine of this machine: the fastest of `others` that beats `usual`, else `usual`; `say` gets the reason.
+
+    `measured` gives what `bench` found here of an engine; None: it was not measured.
+    """
+    base = measured(usual)
+    if base is None:
+        return usual
+    least = base.tokens_per_second.mid * LEAST_GAIN_HERE
+    rates = {
+        engine: found.tokens_per_second.mid for engine in others if (found := measured(engine)) is not None
+    }
+    faster = {engine: rate for engine, rate in rates.items() if rate >= least}
+    if not faster:
+        return usual
+    best = max(faster, key=faster.__getitem__)
+    say(
+        f"engine {best}: bench measured it here at {faster[best]:,.0f} tokens/s, "
+        f"{usual} at {base.tokens_per_second.mid:,.0f}"
+    )
+    return best
 
 
 def _compared(

@@ -4,7 +4,7 @@ Runs worker processes for a few seconds when it has to measure. Rents nothing.
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +13,8 @@ from launcher.corpus.inspected import InspectedCorpus
 from launcher.errors import Infeasible, Usage
 from launcher.format import plural, share_text
 from launcher.jobs.job import Job
+from launcher.ledger.records import MeasuredSpeed
+from launcher.planning.engine_choice import fastest_here
 from launcher.planning.estimates.estimate import NO_CHARGES, Allocation, Candidate, Estimate
 from launcher.planning.estimates.past_runs import past_runs
 from launcher.planning.optimizer.decide import Decision
@@ -30,9 +32,10 @@ from launcher.throughput.local_machine import (
 )
 from launcher.throughput.probes import measure
 from launcher.throughput.spread import Spread
+from tasks.models.describe import describe
 from tasks.models.files import HASH_MODEL
 from tasks.models.precision import PRECISION_ENGINE
-from tasks.models.support import CPU_ENGINES
+from tasks.models.support import CPU_ENGINES, ENGINES, check_supported
 
 NOT_MEASURED = "this machine: not measured"
 NO_PRICE = "this machine: what an hour of it costs you (set local.usd_per_hour)"
@@ -212,9 +215,30 @@ def _speed(
     from tasks.engines.load import resolve_engine  # noqa: PLC0415 - slow to import
 
     cut = chunk_spec_of(job, model)
+
+    def known_of(engine: str) -> tuple[LocalSpeed, MeasuredSpeed] | None:
+        return recent_bench(
+            request.options.speeds,
+            model=model,
+            engine=engine,
+            use=use,
+            host=socket.gethostname(),
+            gpus=gpu_names(),
+            lengths=corpus.profile.lengths,
+            now=request.now,
+            precision=job.precision,
+        )
+
+    def measured(engine: str) -> LocalSpeed | None:
+        known = known_of(engine)
+        return known[0] if known else None
+
+    engine = PRECISION_ENGINE if job.precision else resolve_engine(job.engine, model)
+    if job.engine == "auto" and job.precision is None and model != HASH_MODEL:
+        engine = fastest_here(engine, _other_engines(request, engine), measured, say)
     probe = ProbeRequest(
         model=model,
-        engine=PRECISION_ENGINE if job.precision else resolve_engine(job.engine, model),
+        engine=engine,
         texts=corpus.sampled.texts,
         tokens=cut.tokens,
         overlap=cut.overlap,
@@ -222,17 +246,7 @@ def _speed(
         remote_code=job.remote_code,
         precision=job.precision,
     )
-    known = recent_bench(
-        request.options.speeds,
-        model=model,
-        engine=probe.engine,
-        use=use,
-        host=socket.gethostname(),
-        gpus=gpu_names(),
-        lengths=corpus.profile.lengths,
-        now=request.now,
-        precision=job.precision,
-    )
+    known = known_of(engine)
     if known:
         found, record = known
         say(f"this machine was measured by bench on {record.at:%Y-%m-%d}: not again")
@@ -241,6 +255,18 @@ def _speed(
     say(f"measuring {plural(use.workers, 'worker')} of this machine for {seconds:g} s")
     found = measure(probe, use, seconds)
     return found, f"measured here, {found.engine} {found.dtype}"
+
+
+def _other_engines(request: PlanRequest, usual: str) -> Iterator[str]:
+    """The engines beside the usual one that are installed here and compute the model."""
+    from tasks.engines.load import missing_library  # noqa: PLC0415 - slow to import
+
+    described = describe(request.model)
+    for engine in (*ENGINES, *CPU_ENGINES):
+        if engine == usual or missing_library(engine) is not None:
+            continue
+        if not check_supported(described, engine, remote_code=request.job.remote_code):
+            yield engine
 
 
 def _candidate(job: Job, use: WorkerSlots, speed: LocalSpeed, source: str) -> Candidate:

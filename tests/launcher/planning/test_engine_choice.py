@@ -1,16 +1,20 @@
-"""`engine: auto` on rented machines: the engine that was measured to be faster, else the usual one."""
+"""`engine: auto`, on rented machines and on this one: the engine that was measured to be faster, else the usual one."""
 
+import socket
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from launcher.corpus.inspect import inspect_corpus
 from launcher.jobs import parse
 from launcher.ledger.records import MeasuredSpeed
 from launcher.planning import planner
 from launcher.planning.plan import Plan
 from launcher.planning.request import PlanOptions
+from launcher.throughput.calibration import BENCH
+from launcher.throughput.local_machine import worker_slots
 from tests.support.offers import L4
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -82,3 +86,50 @@ def test_a_speed_of_another_model_or_precision_says_nothing(tmp_path: Path) -> N
 def test_an_engine_that_the_job_names_stays(tmp_path: Path) -> None:
     speeds = measured("packed", 90_000), measured("vllm", 40_000)
     assert plan(tmp_path, *speeds, extra="engine: vllm")[0].work.engine == "vllm"
+
+
+def on_this_machine(tmp_path: Path, model: Path, engines: dict[str, float], said: list[str]) -> Plan:
+    """A plan for this machine, whose `bench` found these tokens a second of each engine a minute ago."""
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "a.txt").write_text("the cat sat on the mat " * 20, encoding="utf-8")
+    text = (
+        f"name: a\ncorpus: {{path: corpus/}}\nmodel: {model}\noutput: {{path: out/}}\nlocal: {{workers: 1}}\n"
+    )
+    asked = parse.parse(text)
+    use = worker_slots(1, 1)
+    lengths = inspect_corpus(asked, tmp_path, str(model), None, said.append).profile.lengths
+    speeds = tuple(
+        MeasuredSpeed(
+            *(str(model), "cpu", engine, rate / 1.2, rate, rate * 1.2, "bench", NOW),
+            detail={
+                "of": BENCH,
+                "host": socket.gethostname(),
+                "workers": use.workers,
+                "threads": use.threads,
+                "given": lengths,
+                "load_seconds": 5.0,
+                "device": "cpu",
+                "dtype": "float32",
+                "dimensions": 32,
+                "seconds": 60.0,
+            },
+        )
+        for engine, rate in engines.items()
+    )
+    options = PlanOptions(on="local", probe_seconds=0.1, offers=(L4,), speeds=speeds)
+    said.clear()
+    return planner.make_plan(asked, tmp_path, options, NOW, said.append)
+
+
+def test_this_machine_takes_the_engine_that_bench_found_to_be_faster(tmp_path: Path, minilm: str) -> None:
+    said: list[str] = []
+    made = on_this_machine(tmp_path, Path(minilm), {"torch": 1_000, "packed": 1_300}, said)
+    assert made.work.engine == "packed"
+    assert "engine packed: bench measured it here at 1,300 tokens/s, torch at 1,000" in said
+
+
+@pytest.mark.parametrize("engines", [{"torch": 1_000, "packed": 1_050}, {"torch": 1_000, "absent": 9_000}])
+def test_this_machine_keeps_its_usual_engine_where_none_is_clearly_faster(
+    tmp_path: Path, minilm: str, engines: dict[str, float]
+) -> None:
+    assert on_this_machine(tmp_path, Path(minilm), engines, []).work.engine == "torch"
