@@ -1,4 +1,4 @@
-"""Steering on spot machines of AWS: one zone has none, then a region loses what it gave, and the deadline is kept.
+"""Steering on spot machines of AWS: zones without capacity and a region that is emptied are left, the deadline is kept.
 
 Needs what `test_aws` needs: `make e2e-aws` sets all of it up.
 """
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.e2e
 
 SHARDS = 30  # one machine needs 280 s for them
 DEADLINE = "40m"
+DRY_DEADLINE = "25m"  # on demand starts by itself after a quarter of the time for which it may wait
 # What the account pays for spot now, by EC2's own history: the cheapest zone has no machine, and the last is elsewhere.
 SPOT = {CHEAPEST: "0.3000", "us-east-1a": "0.3300", "us-west-2c": "0.3900"}
 
@@ -35,12 +36,16 @@ def answered(found: "Kept", place: str) -> set[AskAnswer | None]:
     return {ask.answer for ask in found.asks if ask.purchase == "spot" and ask.place.endswith(place)}
 
 
+def set_prices(cloud: Aws) -> None:
+    for zone, usd in SPOT.items():
+        cloud.spot_price(KIND, zone, usd, utc() - timedelta(minutes=5))
+
+
 def test_zone_without_capacity_and_region_that_is_emptied_are_left_before_the_deadline(
     cloud: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud.no_capacity(CHEAPEST)
-    for zone, usd in SPOT.items():
-        cloud.spot_price(KIND, zone, usd, utc() - timedelta(minutes=5))
+    set_prices(cloud)
     rental = SteeredSpotRental(cloud, "steered", SHARDS, DEADLINE, list(SPOT))
     run = rental.plan()
     launcher = rental.start("launch", "plan.json", "--yes", "--max-cost", "5", *SECRETS)
@@ -81,4 +86,32 @@ def test_zone_without_capacity_and_region_that_is_emptied_are_left_before_the_de
     assert not cloud.instances()
     with capsys.disabled():
         print(f"\n{found.report}\n{rental.said()}\n" + "\n".join(events))
+        print("\n".join(f"{d.at:%T} {d.what} {d.place} x{d.count}: {d.reason}" for d in found.decisions))
+
+
+def test_zones_that_have_none_on_spot_are_left_for_on_demand_before_the_deadline(
+    cloud: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not cloud.empty(*REGIONS, spot=True)
+    set_prices(cloud)
+    rental = SteeredSpotRental(cloud, "dry", SHARDS, DRY_DEADLINE, list(SPOT))
+    run = rental.plan()
+    launcher = rental.start("launch", "plan.json", "--yes", "--max-cost", "5", *SECRETS)
+    # Spot is asked for in turn, at up to two minutes an answer, before on demand boots: more than one launch takes.
+    assert launcher.wait(2 * PATIENCE) == 0, rental.said()  # 7 would be: after the deadline
+
+    found = kept(rental, run, DOCUMENTS * SHARDS)
+    for zone in SPOT:
+        assert AskAnswer.CAME not in answered(found, zone)
+    assert AskAnswer.NONE in answered(found, CHEAPEST)
+    assert AskAnswer.CAME in {ask.answer for ask in found.asks if ask.purchase == "on-demand"}
+    worked = [life.purchase for life in rental.lives(run) if life.ready]
+    assert worked
+    assert set(worked) == {"on-demand"}
+    assert {one.what for one in found.decisions if one.what != "ask"} & {"canary", "net"}
+    proof = rental.run("down", run, "--verify")
+    assert proof.returncode == 0, proof.stderr + proof.stdout
+    assert not cloud.instances()
+    with capsys.disabled():
+        print(f"\n{found.report}\n{rental.said()}\n" + "\n".join(rental.events(run)))
         print("\n".join(f"{d.at:%T} {d.what} {d.place} x{d.count}: {d.reason}" for d in found.decisions))
