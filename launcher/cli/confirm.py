@@ -98,7 +98,7 @@ def check_max_cost(
 
 
 def _of_unpriced(plan: SavedPlan) -> str:
-    bound = plan.totals.bound
+    bound = plan.bound
     return f", and ${bound:.2f} for what has no known price" if bound else ""
 
 
@@ -107,13 +107,13 @@ def _cost(plan: SavedPlan, left: Decimal) -> str:
     high, known = _rest(plan, left), plan.usd_p90
     if high is None:
         return "an unknown sum"
-    if known is None or not plan.totals.bound:
+    if known is None or not plan.bound:
         net = (
             ", with the safety net" if plan.steering is not None and plan.steering.envelope.on_demand else ""
         )
         return f"up to ${high:.2f} (P90{net})"
-    names = ", ".join(name.replace("_", " ") for name, usd in plan.totals.unpriced.items() if usd)
-    more = f"at most ${plan.totals.bound * left:.2f} of {names} without a known price"
+    names = ", ".join(name.replace("_", " ") for name, usd in plan.expected_unpriced.items() if usd)
+    more = f"at most ${plan.bound * left:.2f} of {names} without a known price"
     return f"up to ${high:.2f}: ${known * left:.2f} (P90), and {more}"
 
 

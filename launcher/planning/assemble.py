@@ -185,7 +185,10 @@ def _compared(
         name = RENTED + (AFTER_UPLOAD if clouds and clouds.upload else "")
         other = Way(name, "rented", fleet, charges) if fleet else None
     else:
-        chosen = Way(RENTED, "rented", rented, charges, steered=_steered_usd(steering))
+        steered = _steered_usd(steering)
+        chosen = Way(RENTED, "rented", rented, charges, steered=steered)
+        if steering is not None:
+            chosen = replace(chosen, steered_unpriced=steering.unpriced)
         upload = clouds is not None and clouds.upload
         why = why_not_chosen(request, here, rented, upload=upload) if here else None
         notes = (why,) if why else ()

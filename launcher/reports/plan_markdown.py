@@ -18,6 +18,7 @@ from launcher.planning.saved.plan_diff_document import (
 from launcher.planning.saved.saved_plan import MachineGroup, ReducedPrecision, SavedPlan
 from launcher.reports.markdown import cell, code, table
 from launcher.reports.plans.compared import another_model, like_with_like
+from launcher.reports.plans.cost_items import item_text
 from launcher.reports.plans.plan_choice import different_alternatives
 from launcher.reports.plans.price_notes import old_price_lines
 from launcher.reports.plans.steering_lines import is_steered, steering_lines
@@ -34,7 +35,7 @@ def plan_md(plan: SavedPlan) -> str:
     head = f"{hours_text(hours.p50)} ({hours_text(hours.p10)} to {hours_text(hours.p90)})"
     dollars = "the cost is not known"
     if usd.p50 is not None:
-        least = least_money(usd.p50, totals.unpriced)
+        least = least_money(usd.p50, plan.expected_unpriced)
         dollars = f"**{cell(least)}** ({money(usd.p10)} to {money(usd.p90)})"
     profile = plan.profile
     parts = [
@@ -192,7 +193,7 @@ def _warnings(plan: SavedPlan) -> str:
 
 def _items(plan: SavedPlan) -> list[str]:
     rows = [
-        (name.replace("_", " "), money(amount))
+        (item_text(name), money(amount))
         for name, amount in plan.totals.items.items()
         if amount is None or amount
     ]

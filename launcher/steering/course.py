@@ -36,7 +36,7 @@ class Forecast:
 
     Seconds late count from the deadline (negative: before it); dollars are those of machines, without egress, and like
     hours from now until the run is done. Chances are shares from 0 to 1. `token_shares`: the share of the tokens that
-    each kind does, by its number, at the median and if places are worse than believed; empty where no way costs.
+    each kind does, by its number, at the median and if places are worse than believed.
     """
 
     hours_p50: float

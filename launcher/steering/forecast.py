@@ -235,7 +235,7 @@ def forecast(
         else chance_late(level, net, outlook),
         chance_over_budget=_chance_over(usd, money),
         on_demand_share=usd.on_demand_share,
-        token_shares=token_shares(level, outlook) if level.has_egress else {},
+        token_shares=token_shares(level, outlook),
     )
 
 

@@ -45,12 +45,6 @@ class Level:
         return None if self.listed is None else machine_usd_per_token(self.listed)
 
     @property
-    def has_egress(self) -> bool:
-        """Whether texts and vectors of any place have a way that costs."""
-        kinds = [source.kind for source in self.sources] + ([] if self.listed is None else [self.listed])
-        return any(kind.egress_usd_per_token for kind in kinds)
-
-    @property
     def has_spot(self) -> bool:
         """Whether a spot machine costs less a token than one on demand."""
         dearest = inf if self.on_demand is None else self.on_demand

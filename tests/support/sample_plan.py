@@ -48,6 +48,14 @@ def steered() -> dict[str, Any]:
             "on_demand": 16,
             "quotas": [],
         },
+        "items": {
+            "machines": "206.4",
+            "disk": "0.8",
+            "egress": None,
+            "storage": None,
+            "controller": "4.8",
+        },
+        "unpriced": {"egress": None, "storage": None},
     }
     return body
 

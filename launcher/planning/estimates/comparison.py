@@ -4,8 +4,8 @@ Pure. The comparison is by draws (`monte_carlo.draw_fleet`): how likely the flee
 and P90. The storage of the vectors is paid either way and is in neither side.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import log
 from typing import Literal
@@ -20,7 +20,12 @@ from launcher.planning.estimates.unpriced import bound_usd
 from launcher.throughput.spread import Spread
 from pricing.hosted.hosted_apis import Relation
 
-ONCE = ("cold_start", "idle_tail", "controller")  # items that a run pays once, however many tokens it has
+ONCE = (
+    "cold_start",
+    "idle_tail",
+    "teardown",
+    "controller",
+)  # items that a run pays once, however many tokens it has
 APART = "storage"
 
 
@@ -53,7 +58,8 @@ class Comparison:
 class Way:
     """A way with an estimate, and the charges that it was estimated with.
 
-    `steered`: what the run is expected to cost where its fleet is steered, storage included.
+    `steered`: what the run is expected to cost where its fleet is steered, storage included, and `steered_unpriced` what
+    that leaves out, each with the most that it costs.
     """
 
     name: str
@@ -62,6 +68,7 @@ class Way:
     charges: RunCharges
     notes: tuple[str, ...] = ()
     steered: UsdSpread | None = None
+    steered_unpriced: Mapping[str, Decimal | None] = field(default_factory=dict[str, Decimal | None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +86,23 @@ class _Drawn:
         """The items that its dollars leave out, in whole or in part."""
         estimate = self.way.estimate
         unknown = [name for name, usd in estimate.items.items() if usd is None]
-        return tuple(name for name in dict.fromkeys([*estimate.unpriced, *unknown]) if name != APART)
+        names = self._lacks if self.way.steered is not None else [*estimate.unpriced, *unknown]
+        return tuple(name for name in dict.fromkeys(names) if name != APART)
 
     @property
     def is_bounded(self) -> bool:
         """Whether every part without a price has a bound."""
-        return all(self.way.estimate.unpriced.get(name) is not None for name in self.unpriced)
+        return all(self._lacks.get(name) is not None for name in self.unpriced)
 
     @property
     def bound(self) -> float:
         """The most in USD that the parts without a price cost, as far as there are bounds."""
-        return float(bound_usd({k: usd for k, usd in self.way.estimate.unpriced.items() if k != APART}))
+        return float(bound_usd({k: usd for k, usd in self._lacks.items() if k != APART}))
+
+    @property
+    def _lacks(self) -> Mapping[str, Decimal | None]:
+        way = self.way
+        return way.estimate.unpriced if way.steered is None else way.steered_unpriced
 
 
 def compare(

@@ -45,6 +45,8 @@ LATER_KEYS = (  # "": the plan itself
     ("", "SavedPlan", "sink"),
     ("", "SavedPlan", "steering"),
     ("steering", "SteeringPlan", "priors"),
+    ("steering", "SteeringPlan", "items"),
+    ("steering", "SteeringPlan", "unpriced"),
     ("hosted", "HostedOption", "relation"),
     ("hosted", "HostedOption", "parameters"),
     ("hosted", "HostedOption", "batch_as_of"),
@@ -283,6 +285,21 @@ class SavedPlan:
         return self.steering.usd if self.steering is not None and self.steering.expects else self.totals.usd
 
     @property
+    def expected_unpriced(self) -> Mapping[str, Decimal | None]:
+        """What `expected_usd` leaves out, each with the most that it costs."""
+        steering = self.steering
+        return (
+            steering.unpriced
+            if steering is not None and steering.expects and steering.items
+            else self.totals.unpriced
+        )
+
+    @property
+    def bound(self) -> Decimal:
+        """The most in USD that what `expected_usd` leaves out costs, as far as there are bounds."""
+        return sum((usd for usd in self.expected_unpriced.values() if usd is not None), Decimal(0))
+
+    @property
     def expected_hours(self) -> HoursQuantiles:
         """Hours to expect, of the same run as `expected_usd`."""
         steered = self.steering.hours if self.steering is not None and self.steering.expects else None
@@ -305,7 +322,7 @@ class SavedPlan:
     @property
     def most_usd(self) -> Decimal | None:
         """The P90 with the bound of what has no price: what a budget must hold. None: unknown."""
-        return None if self.usd_p90 is None else self.usd_p90 + self.totals.bound
+        return None if self.usd_p90 is None else self.usd_p90 + self.bound
 
 
 def digest_of(value: Any) -> str:

@@ -4,7 +4,8 @@ Pure: types alone, as in `saved_plan`. The envelope is all that a launch may ren
 digest covers it, so what was agreed to cannot grow.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from launcher.jobs.job import Steer
@@ -86,7 +87,9 @@ class SteeringPlan:
     """How the fleet is steered, and what is expected then. None: not known.
 
     Chances are shares from 0 to 1; `chance_late` holds if what `assumes` says is true. `usd` has the safety net in it:
-    machines on demand where spot fails. `priors`: what the forecast and the launch know of places from earlier runs.
+    machines on demand where spot fails. `items` are its parts at P50 by name (None: no price is known); `unpriced` names
+    those that lack a price in whole or in part, each with the most in USD that the missing part costs (None: no bound).
+    `priors`: what the forecast and the launch know of places from earlier runs.
     """
 
     policy: Steer
@@ -98,6 +101,8 @@ class SteeringPlan:
     assumes: tuple[str, ...]
     envelope: Envelope
     priors: tuple[PlacePrior, ...] = ()
+    items: Mapping[str, Decimal | None] = field(default_factory=dict[str, Decimal | None])
+    unpriced: Mapping[str, Decimal | None] = field(default_factory=dict[str, Decimal | None])
 
     @property
     def expects(self) -> bool:

@@ -8,5 +8,6 @@ envelope_prices: the same of a steered plan, for all that it may rent: what move
 place_priors: what earlier runs saw of the places that may be rented.
 static_chance: the chance that the planned machines alone are late, were they not steered.
 static_fleet: the same of any machines in their own places, and its range over markets, by draws.
+steered_costs: the items of a steered run, and what has no price.
 steering_forecast: what a steered fleet is expected to cost and to take.
 """

@@ -4,7 +4,7 @@ The forecast is the one that the launcher makes at its first look, before any ma
 line of `status` say the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import exp, log
@@ -16,6 +16,8 @@ from launcher.money import SECONDS_PER_HOUR, decimal_of_float
 from launcher.planning.estimates.estimate import Candidate, Estimate, tail_seconds
 from launcher.planning.estimates.launching import TEARDOWN_SECONDS
 from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
+from launcher.planning.estimates.unpriced import with_bounds
+from launcher.planning.offers.machine_groups import rounded
 from launcher.planning.optimizer.search import Requirements
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.planning.saved.steering_plan import (
@@ -33,6 +35,7 @@ from launcher.planning.steering.place_priors import (
     prior_assumption,
     prior_beliefs,
 )
+from launcher.planning.steering.steered_costs import SteeredCosts, steered_costs
 from launcher.steering.course import Forecast
 from launcher.steering.decide import decide
 from launcher.steering.forecast import LONGEST_HOURS, P90_SIGMAS
@@ -49,6 +52,7 @@ from launcher.steering.situation import (
 )
 
 STEERED: tuple[Steer, ...] = ("autopilot", "on-demand")
+BESIDE = ("disk", "egress", "storage", "controller")  # items of a steered run that its machines are not
 
 
 def steering_plan(
@@ -80,16 +84,26 @@ def steering_plan(
     priors = place_priors(envelope, past, now)
     forecast = first_forecast(job, policy, envelope, requirements, chosen, now, priors)
     usd = UsdQuantiles(None, None, None)
-    hours = None
+    hours = costs = None
     if forecast is not None:
         least = _least(envelope, candidates, requirements)
-        egress = _egress(forecast, envelope, candidates, requirements)
-        usd = _usd(forecast, chosen, egress, least[0])
         hours = _hours(forecast, envelope, requirements, chosen)
         hours = None if hours is None else _not_sooner(hours, least[1])
+        costs = steered_costs(
+            forecast,
+            envelope,
+            with_bounds(candidates),
+            charges=requirements.charges,
+            tokens=requirements.tokens.mid,
+            machines=max(forecast.usd_to_finish_p50, least[0]),
+            hours=hours or HoursQuantiles(chosen.hours.low, chosen.hours.mid, chosen.hours.high),
+        )
+        usd = _usd(forecast, chosen, costs)
     found = SteeringPlan(
         policy=policy,
         usd=usd,
+        items={} if costs is None else {name: rounded(item) for name, item in costs.items.items()},
+        unpriced={} if costs is None else {name: rounded(most) for name, most in costs.unpriced.items()},
         hours=hours,
         on_demand_share=None if forecast is None else _share(forecast),
         chance_late=None if forecast is None else chance_late_at(forecast.chance_late, hours, requirements),
@@ -142,7 +156,8 @@ def p90_at(plan: SavedPlan, envelope: Envelope, now: datetime) -> Decimal | None
     )
     if before is None or after is None:
         return None
-    beside = _beside(plan.totals.items) + (plan.totals.items.get("egress") or Decimal(0))
+    items = plan.steering.items or plan.totals.items  # of an older plan, those of its static fleet
+    beside = sum((items.get(name) or Decimal(0) for name in BESIDE), Decimal(0))
     known = before.usd_to_finish_p90 + beside
     return round(plan.usd_p90 * (after.usd_to_finish_p90 + beside) / known, 6) if known > 0 else None
 
@@ -221,26 +236,6 @@ def kind_of(number: int, kind: SteeredKind) -> Kind:
     )
 
 
-def _egress(
-    forecast: Forecast, envelope: Envelope, candidates: Sequence[Candidate], requirements: Requirements
-) -> tuple[Decimal, Decimal]:
-    """USD of egress at P50 and P90, the priced part: by the places that do the work, as believed and if they are worse.
-
-    A forecast that does not say who does the work (none of the ways costs) has none.
-    """
-    known = {
-        (one.cloud, one.region, one.zone, one.instance_type, one.spot): one.egress_usd_per_token or Decimal(0)
-        for one in candidates
-    }
-    middle = worse = Decimal(0)
-    for number, shares in forecast.token_shares.items():
-        kind = envelope.kinds[number]
-        usd = known[kind.cloud, kind.region, kind.zone, kind.instance_type, kind.spot]
-        middle += usd * decimal_of_float(shares[0] * requirements.tokens.mid)
-        worse += usd * decimal_of_float(shares[1] * requirements.tokens.mid)
-    return middle, max(middle, worse)
-
-
 def _least(
     envelope: Envelope, candidates: Sequence[Candidate], requirements: Requirements
 ) -> tuple[Decimal, HoursQuantiles]:
@@ -277,30 +272,20 @@ def _not_sooner(hours: HoursQuantiles, least: HoursQuantiles) -> HoursQuantiles:
     return HoursQuantiles(*(round(max(pair), 4) for pair in pairs))
 
 
-def _usd(
-    forecast: Forecast, chosen: Estimate, egress: tuple[Decimal, Decimal], least: Decimal
-) -> UsdQuantiles:
-    """Dollars of the machines and of egress by the forecast, and what the plan adds for the whole run.
+def _usd(forecast: Forecast, chosen: Estimate, costs: SteeredCosts) -> UsdQuantiles:
+    """Dollars of the machines by the forecast, and of what is beside them.
 
     The forecast knows how much spot there may be and how fast machines are; the planned fleet knows the spread of its
-    speed, start, preemption and prices. Both hold the speed, so the wider of the two is said. `egress`: P50 and P90.
-    `least` is what the machines cost at P50 at least.
+    speed, start, preemption and prices. Both hold the speed, so the wider of the two is said.
     """
-    beside = _beside(chosen.items)
-    p50 = max(forecast.usd_to_finish_p50, least) + egress[0] + beside
-    up = _log_ratio(forecast.usd_to_finish_p90 + egress[1] + beside, p50)
-    down = _log_ratio(p50, forecast.usd_to_finish_p10 + egress[0] + beside)
+    p50 = (costs.items["machines"] or Decimal(0)) + costs.beside_p50
+    up = _log_ratio(forecast.usd_to_finish_p90 + costs.beside_p90, p50)
+    down = _log_ratio(p50, forecast.usd_to_finish_p10 + costs.beside_p10)
     if chosen.usd is not None:
         up = max(up, _log_ratio(chosen.usd.p90, chosen.usd.p50))
         down = max(down, _log_ratio(chosen.usd.p50, chosen.usd.p10))
     low, high = p50 * decimal_of_float(exp(-down)), p50 * decimal_of_float(exp(up))
     return UsdQuantiles(*(round(usd, 6) for usd in (low, p50, high)))
-
-
-def _beside(items: Mapping[str, Decimal | None]) -> Decimal:
-    """What the whole run costs beside machines and egress."""
-    found = (items.get(name) for name in ("storage", "controller"))
-    return sum((usd for usd in found if usd is not None), Decimal(0))
 
 
 def _log_ratio(more: Decimal, less: Decimal) -> float:

@@ -89,7 +89,7 @@ def _sentences(plan: SavedPlan, ways: Sequence[ComparedWay], *, own_is_said: boo
     chosen = chosen_text(plan)
     storage = storage_usd(plan)
     apart = f", without {money(storage)} of storage" if storage else ""
-    missing = [usd for name, usd in plan.totals.unpriced.items() if name != "storage"]
+    missing = [usd for name, usd in plan.expected_unpriced.items() if name != "storage"]
     # Without a bound of one of them, the bounds of the others are no bound of all.
     bound = Decimal(0) if None in missing else sum((usd for usd in missing if usd), Decimal(0))
     found: list[Sentence] = []

@@ -7,6 +7,7 @@ from launcher.planning.estimates.quantiles import HoursQuantiles, UsdQuantiles
 from launcher.planning.pilot_machine import pilot_machine
 from launcher.planning.saved.saved_plan import PlanTotals, SavedPlan
 from launcher.planning.saved.steering_plan import Envelope, SteeringPlan
+from launcher.reports.plans.cost_items import Items, missing_items, sum_text
 
 POLICIES = {
     "autopilot": "spot, on demand as the safety net",
@@ -16,6 +17,7 @@ ONLY_SPOT = "spot alone: nothing on demand may be rented"
 ONLY_ON_DEMAND = "on demand alone"
 UNSTEERED = "places may have no machines, and the hours take each to come; --steer autopilot asks elsewhere"
 EXPECTED, STATIC = "expected", "static"  # the words of the steered run, and of the planned machines
+COST = "cost"  # the items of what is expected
 SHOWN_NAMES = 4  # GPU types and clouds by name
 RARE = 0.001  # a chance below this is "fewer than 1 of 1,000 runs"
 
@@ -30,6 +32,8 @@ def steering_lines(plan: SavedPlan) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     if steering.expects:
         lines.append((EXPECTED, _expected(plan, steering)))
+        if steering.items:
+            lines.append((COST, _cost(steering)))
     lines += [("deadline", _limits(plan, limits)), ("steering", _policy(steering))]
     if _has_deadline(limits):
         lines.append(("late", _late(steering)))
@@ -93,7 +97,7 @@ def _static(plan: SavedPlan) -> str:
     late = _late_static(totals)
     late = f"; late {late}" if late else ""
     condition = "it comes" if totals.machines == 1 else "all come"
-    figures = _figures(plan, totals.usd, totals.hours)
+    figures = _figures(totals.usd, totals.hours, totals.unpriced)
     return f"{plural(totals.machines, 'machine')}, if {condition}: {figures}{late}"
 
 
@@ -108,8 +112,8 @@ def _late_static(totals: PlanTotals) -> str:
     return text if low == high else f"{text} ({low} to {high} by market: P10 to P90)"
 
 
-def _figures(plan: SavedPlan, usd: UsdQuantiles, hours: HoursQuantiles) -> str:
-    least = "at least " if plan.totals.unpriced else ""
+def _figures(usd: UsdQuantiles, hours: HoursQuantiles, unpriced: Items) -> str:
+    least = "at least " if unpriced else ""
     return (
         f"{least}{money(usd.p50)} (P90 {money(usd.p90)}), done in {hours_text(hours.p50)} "
         f"(P90 {hours_text(hours.p90)})"
@@ -117,12 +121,18 @@ def _figures(plan: SavedPlan, usd: UsdQuantiles, hours: HoursQuantiles) -> str:
 
 
 def _expected(plan: SavedPlan, steering: SteeringPlan) -> str:
-    text = _figures(plan, plan.expected_usd, plan.expected_hours)
+    text = _figures(plan.expected_usd, plan.expected_hours, plan.expected_unpriced)
     share = steering.on_demand_share
     if share is not None:
         text += f"; on demand {share.p50:.0%} of the dollars".replace("%", " %")
         text += "" if share.p90 is None else f" (P90 {share.p90:.0%})".replace("%", " %")
     return text
+
+
+def _cost(steering: SteeringPlan) -> str:
+    """The items of what is expected, and those that lack a price."""
+    missing = missing_items(steering.items, steering.unpriced)
+    return sum_text(steering.items) + (f"; not in it: {', '.join(missing)}" if missing else "")
 
 
 def _late(steering: SteeringPlan) -> str:

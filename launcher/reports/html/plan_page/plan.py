@@ -46,12 +46,12 @@ from launcher.reports.html.plan_text import (
     place,
     purchase,
     short,
-    spaced,
     with_detail,
 )
 from launcher.reports.html.svg.charts import key, parts_bar, pattern_defs
 from launcher.reports.plans import store_costs
 from launcher.reports.plans.compared import Sentence, another_model, like_with_like
+from launcher.reports.plans.cost_items import item_text, missing_items
 from launcher.reports.plans.missed_limits import deadline_hours
 from launcher.reports.plans.price_notes import discount_lines, place_price_age, place_price_note
 from launcher.reports.plans.steering_lines import is_steered
@@ -137,9 +137,7 @@ def _chosen(plan: SavedPlan) -> list[str]:
     totals = plan.totals
     usd, hours = plan.expected_usd, plan.expected_hours
     where = _where(plan)
-    verdict = (
-        f"{'at least ' if totals.unpriced else ''}{money(usd.p50)} and {hours_text(hours.p50)} on {where}"
-    )
+    verdict = f"{'at least ' if plan.expected_unpriced else ''}{money(usd.p50)} and {hours_text(hours.p50)} on {where}"
     if usd.p50 is None:
         verdict = f"{hours_text(hours.p50)} on {where}; the cost is not known"
     if any(one.better for one in like_with_like(plan)):
@@ -179,7 +177,7 @@ def _cards(plan: SavedPlan, limits: JobLimits) -> Markup:
     time = f"{hours_text(hours.p10)} to {hours_text(hours.p90)}"
     time += f"; deadline {hours_text(deadline)}" if deadline else ""
     cards = (
-        ("Dollars, P50", least_money(usd.p50, totals.unpriced), dollars),
+        ("Dollars, P50", least_money(usd.p50, plan.expected_unpriced), dollars),
         ("Time, P50", hours_text(hours.p50), time),
         ("Dollars per 1M tokens", money(plan.expected_usd_per_million_tokens), ""),
         machines,
@@ -252,10 +250,10 @@ def _items(plan: SavedPlan) -> Section:
     lacks = plan.totals.unpriced
     known = {name: amount for name, amount in items.items() if amount is not None}
     total = sum(known.values(), Decimal(0))
-    pieces = [(name, float(amount), f"{spaced(name)}: {money(amount)}") for name, amount in known.items()]
+    pieces = [(name, float(amount), f"{item_text(name)}: {money(amount)}") for name, amount in known.items()]
     rows: list[tuple[object, ...]] = [
         (
-            with_detail(join(key(name) if known.get(name) else "", spaced(name)), MEANING.get(name, "")),
+            with_detail(join(key(name) if known.get(name) else "", item_text(name)), MEANING.get(name, "")),
             least_money(amount, [name] if name in lacks else []),
             percent(float(known[name]), float(total)) if name in known else "not known",
         )
@@ -263,8 +261,7 @@ def _items(plan: SavedPlan) -> Section:
     ]
     dollars = f"? (known: {money(total)})" if usd is None and total else least_money(usd, lacks)
     rows.append(tuple(tag("b", cell) for cell in ("Total at P50", dollars, "")))
-    missing = [spaced(name) for name, amount in items.items() if amount is None]
-    missing += [f"part of {spaced(name)}" for name in lacks if items.get(name) is not None]
+    missing = missing_items(items, lacks)
     note = f"Not in the total, for no price is known: {', '.join(missing)}." if missing else ""
     bar = [parts_bar("Dollars by item", pieces)] if total else []
     title = "What the static fleet costs" if is_steered(plan) else "What it costs"

@@ -12,6 +12,7 @@ from launcher.planning.estimates.past_runs import past_runs_text
 from launcher.planning.saved.saved_plan import MachineGroup, NeededUpload, PlanTotals, QuotaNeed, SavedPlan
 from launcher.reports.plans import store_costs
 from launcher.reports.plans.compared import another_model, like_with_like, other_models
+from launcher.reports.plans.cost_items import missing_items, sum_text
 from launcher.reports.plans.price_notes import discount_lines, has_undated, old_price_lines, price_age_text
 from launcher.reports.plans.steering_lines import EXPECTED, further_assumptions, is_steered, steering_lines
 from launcher.reports.terminal.plans.plan_tables import (
@@ -25,9 +26,7 @@ from launcher.reports.terminal.plans.plan_tables import (
     whole_figures,
 )
 from launcher.reports.terminal.plans.plan_words import (
-    item_text,
     machine_text,
-    missing_items,
     place_text,
     work_lines,
 )
@@ -121,7 +120,6 @@ def _steering(plan: SavedPlan) -> RenderableType:
 def _totals(plan: SavedPlan) -> list[RenderableType]:
     totals = plan.totals
     hours, usd = totals.hours, totals.usd
-    items = [f"{item_text(name)} {money(amount)}" for name, amount in totals.items.items() if amount]
     between = f"{hours_text(hours.p10)} to {hours_text(hours.p90)}"
     if usd.p50 is None:
         head = f"{hours_text(hours.p50)} ({between}: P10 to P90), dollars: ?"
@@ -132,9 +130,9 @@ def _totals(plan: SavedPlan) -> list[RenderableType]:
             f"{money(totals.usd_per_million_tokens)} per 1M tokens"
         )
     lines = [Text(f"static: {head}" if is_steered(plan) else head, style="" if is_steered(plan) else "bold")]
-    if items:
-        lines.append(Text(f"= {' + '.join(items)}"))
-    missing = missing_items(totals)
+    if items := sum_text(totals.items):
+        lines.append(Text(f"= {items}"))
+    missing = missing_items(totals.items, totals.unpriced)
     if missing and usd.p50 is not None:
         lines.append(Text(f"not in the dollars: {', '.join(missing)}", style="yellow"))
     lines += [Text(line, style="yellow") for line in old_price_lines(plan)]

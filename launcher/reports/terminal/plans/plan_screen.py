@@ -14,6 +14,7 @@ from launcher.format import hours_text, least_money, money, plain, plural
 from launcher.planning.saved.saved_alternatives import AlternativeFleet
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.plans.compared import other_models, short_headlines, short_notes
+from launcher.reports.plans.cost_items import item_text, missing_items
 from launcher.reports.plans.plan_choice import different_alternatives
 from launcher.reports.plans.price_notes import old_price_lines
 from launcher.reports.plans.steering_lines import EXPECTED, is_steered, steering_lines
@@ -22,9 +23,7 @@ from launcher.reports.terminal.plans.plan import old_book_line, upload_lines
 from launcher.reports.terminal.plans.plan_words import (
     fleet_text,
     instead_text,
-    item_text,
     machine_text,
-    missing_items,
     place_text,
     work_lines,
 )
@@ -87,8 +86,6 @@ def _choice(plan: SavedPlan) -> RenderableType:
 def _steering(plan: SavedPlan) -> Iterator[tuple[str, str, str]]:
     for word, text in steering_lines(plan):
         yield word, _cut(text, STEERING_LETTERS), "bold" if word == EXPECTED else ""
-        if word == EXPECTED:
-            yield from _missing(plan)
 
 
 def _machines(plan: SavedPlan, word: str, style: str, *, most: int) -> Iterator[tuple[str, str, str]]:
@@ -122,7 +119,7 @@ def _cost(plan: SavedPlan) -> Iterator[tuple[str, str, str]]:
 
 
 def _missing(plan: SavedPlan) -> Iterator[tuple[str, str, str]]:
-    if missing := missing_items(plan.totals):
+    if missing := missing_items(plan.totals.items, plan.totals.unpriced):
         yield "", _cut(f"without {', '.join(missing)}"), "yellow"
 
 

@@ -10,17 +10,13 @@ from launcher.corpus.repeat_shares import CorpusRepeats
 from launcher.format import compact, money, plain, plural, share_text, size
 from launcher.money import decimal_of_float
 from launcher.planning.saved.saved_alternatives import GroupSummary, SingleTypeFleet
-from launcher.planning.saved.saved_plan import MachineGroup, PlanTotals, SavedPlan
+from launcher.planning.saved.saved_plan import MachineGroup, SavedPlan
 from launcher.reports.plans.steering_lines import is_steered
 from launcher.reports.terminal.truncation import truncation_line
 from pricing.account import access
 
 REGION_LETTERS = 23
 SHARED = "texts that the corpus repeats are embedded once for all workers"
-WORDS = {
-    "cold_start": "start of machines",
-    "teardown": "stopping",
-}  # items whose names are not words of their own
 
 
 def work_lines(plan: SavedPlan) -> list[Text]:
@@ -84,29 +80,9 @@ def repeats_text(repeats: CorpusRepeats, compute: Decimal | None = None, *, shar
     return f"{words}: {SHARED}{saved}; the tokens and dollars of this plan are the most"
 
 
-def missing_items(totals: PlanTotals) -> list[str]:
-    """The items that the dollars lack in whole or in part."""
-    missing = [_missing(totals, name) for name, amount in totals.items.items() if amount is None]
-    return missing + [
-        _missing(totals, name) for name in totals.unpriced if totals.items.get(name) is not None
-    ]
-
-
-def _missing(totals: PlanTotals, name: str) -> str:
-    """An item that lacks a price, such as "part of egress (at most $317.00)"."""
-    part = "part of " if totals.items.get(name) is not None else ""
-    most = totals.unpriced.get(name)
-    return f"{part}{item_text(name)}" + (f" (at most {money(most)})" if most else "")
-
-
 def instead_text(plan: SavedPlan) -> str:
     """The head of the alternatives, whose dollars are compared with those of the planned machines."""
     return "instead of the static fleet" if is_steered(plan) else "instead"
-
-
-def item_text(name: str) -> str:
-    """The name of a cost item in words."""
-    return WORDS.get(name) or plain(name).replace("_", " ")
 
 
 def machine_text(kind: MachineGroup | GroupSummary | SingleTypeFleet) -> str:

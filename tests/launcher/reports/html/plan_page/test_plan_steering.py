@@ -14,7 +14,8 @@ def test_it_has_the_words_of_the_terminal() -> None:
     plan = sample_plan.saved_steered()
     html = unescape(str(steering_section(plan)))
     lines = steering_lines(plan)
-    assert [word for word, _ in lines] == ["expected", "deadline", "steering", "late", "may rent", "static"]
+    words = ["expected", "cost", "deadline", "steering", "late", "may rent", "static"]
+    assert [word for word, _ in lines] == words
     for word, text in lines:
         assert word in html
         assert text in html
