@@ -6,6 +6,7 @@ lance: Lance datasets, the format of LanceDB: fragments, and one commit.
 lance_index: its indexes of ids and vectors.
 lance_errors: its errors, and commits that are tried again.
 milvus: Milvus, by upsert into a collection behind an alias.
+milvus_upsert: its rows as upserts made of columns.
 qdrant: Qdrant, by upsert into a collection behind an alias.
 redisearch: Redis or Valkey with RediSearch, a hash a row, an index behind an alias.
 redis_commands: its rows as commands in one buffer.

@@ -23,6 +23,7 @@ from launcher.loading.contents import Contents, decode, encode
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, rows_within
 from launcher.loading.stores.common.behind_alias import BehindAlias
 from launcher.loading.stores.common.schema_limits import begins_with_dollar, check_schema
+from launcher.loading.stores.milvus_upsert import Upserts
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
@@ -55,8 +56,10 @@ class Milvus(BehindAlias):
         with _problems():
             # It logs a traceback for each error, also for a collection that is not there; ours are said once.
             logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-            self._client: Any = MilvusClient(
-                f"{scheme}://{target.host}:{target.port or 19530}", token=token or "", timeout=30, **about
+            place = f"{target.host}:{target.port or 19530}"
+            self._client: Any = MilvusClient(f"{scheme}://{place}", token=token or "", timeout=30, **about)
+            self._upserts = Upserts(
+                place, tls=scheme == "https", token=token or "", database=target.database or ""
             )
 
     def element(self, dtype: Dtype, dimensions: int) -> Element:
@@ -163,6 +166,7 @@ class Milvus(BehindAlias):
         """Close the connection."""
         with contextlib.suppress(MilvusException, grpc.RpcError):
             self._client.close()
+            self._upserts.close()
 
     # --- for BehindAlias; from here on, errors are those of pymilvus
 
@@ -270,16 +274,8 @@ class Milvus(BehindAlias):
             raise
 
     def _upsert(self, rows: Rows) -> None:
-        bits = rows.vectors.dtype == np.uint8
-        kept = {name: list(values) for name, values in rows.kept.items()}
-        data: list[dict[str, Any]] = []
-        for row, key in enumerate(rows.keys()):
-            text = text_of_key(key)
-            vector = rows.vectors[row].tobytes() if bits else rows.vectors[row]
-            dynamic = {name: values[row] for name, values in kept.items() if values[row] is not None}
-            data.append({"key": text, "id": key.id, "chunk": key.chunk, "vector": vector, **dynamic})
         try:
-            self._client.upsert(self.written_as(), data)
+            self._upserts.send(self.written_as(), rows)
             self._changed = True
         except (MilvusException, grpc.RpcError) as error:
             if any(word in str(error).lower() for word in BUSY_WORDS):
@@ -321,7 +317,9 @@ def _vector(found: Any) -> Vectors:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
+    details: Any = getattr(error, "details", None)  # of an error of gRPC, whose text is of many lines
+    said = details() if callable(details) else None
+    return str(said or error).strip().partition("\n")[0][:300] or type(error).__name__
 
 
 @contextlib.contextmanager
