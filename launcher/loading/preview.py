@@ -65,7 +65,8 @@ def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadO
         )
     if dataset.header.id is None:
         notes.append(
-            "the job has no corpus.id: ids are file and position, so a changed file deletes and adds all its rows"
+            "the job has no corpus.id: a row of a table, or of lines, has file and position as its id, so such a file "
+            "deletes and adds all its rows when it changes"
         )
     return LoadPreview(
         run=dataset.run,

@@ -1,6 +1,9 @@
 """docs/tutorial.md works as it is written: its blocks run one after the other, in an empty folder."""
 
+import json
 import os
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -62,7 +65,18 @@ def test_sql_finds_the_nearest_notes(done: Path, tmp_path: Path) -> None:
         place = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": "postgres"}
         path = f"{Path(sys.executable).parent}:{server.binaries}:{os.environ['PATH']}"
         ran = run_in_shell(block("tutorial-pgvector"), done, PATH=path, **place)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        query = "trap 'kill $! 2> /dev/null || :' EXIT\n" + block("tutorial-query").replace("8000", port)
+        asked = run_in_shell(query, done, PATH=path, **place)
+        search = run_in_shell("embedfleet search 'how do I repair my bike?' -k 2 --json", done)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "4 of 4 equal" in ran.stdout
     assert "garden.rst" in ran.stdout
     assert "(2 rows)" in ran.stdout
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    hits = [(hit["id"], hit["score"]) for hit in json.loads(search.stdout)["hits"]]
+    rows = re.findall(r"^ (\S+) *\| +([-\d.]+)$", asked.stdout, re.MULTILINE)
+    assert [(one, round(float(cosine), 4)) for one, cosine in rows] == [
+        (one, round(cosine, 4)) for one, cosine in hits
+    ]

@@ -12,11 +12,11 @@ NOTHING = "nothing to load: --verify compares them, --replace loads it anew"
 
 def load_text(found: LoadDocument) -> Text:
     """What was loaded, in a few lines."""
-    done = f"{count(found.rows_written)} rows of {count(found.files_written)} files"
+    done = f"{plural(found.rows_written, 'row')} of {plural(found.files_written, 'file')}"
     if found.rows_deleted:
-        done += f", {count(found.rows_deleted)} rows deleted"
+        done += f", {plural(found.rows_deleted, 'row')} deleted"
     speed = "" if found.rows_per_second is None else f", {found.rows_per_second:,.0f} rows a second"
-    held = f"{plain(found.to)} holds run {found.run}: {count(found.rows - found.rows_refused)} rows"
+    held = f"{plain(found.to)} holds run {found.run}: {plural(found.rows - found.rows_refused, 'row')}"
     lines = [
         f"{held}, index {found.index}",
         f"{done} in {found.seconds:,.1f} s{speed}; {found.guarantee}",
@@ -28,7 +28,7 @@ def load_text(found: LoadDocument) -> Text:
     if found.kept_as:
         lines.append(f"what it held before is {plain(found.kept_as)}: drop it when you need it no more")
     if found.rows_refused:
-        lines.append(f"the store refused {count(found.rows_refused)} rows, which are not in it")
+        lines.append(f"the store refused {plural(found.rows_refused, 'row')}, not in it")
     lines += [f"refused  {plain(row)}" for row in found.refused]
     lines += [f"note     {plain(note)}" for note in found.notes]
     text = Text("\n".join(lines))
@@ -57,9 +57,9 @@ def preview_text(found: LoadPreview) -> Text:
         return Text(f"{plain(found.to)} holds run {found.run}\n{NOTHING}")
     memory = found.build_memory_bytes
     built = "" if memory is None else f", built in {size(memory)} of memory"
-    deleted = "" if not found.rows_to_delete else f", {count(found.rows_to_delete)} rows to delete"
+    deleted = "" if not found.rows_to_delete else f", {plural(found.rows_to_delete, 'row')} to delete"
     lines = [
-        f"{found.action} {plain(found.to)}: {count(found.rows)} rows of {count(found.files)} files{deleted}",
+        f"{found.action} {plain(found.to)}: {plural(found.rows, 'row')} of {plural(found.files, 'file')}{deleted}",
         f"columns  {plain(', '.join(found.columns))}",
         f"index    {found.index}{built}",
         f"bytes    {_size(found.upload_bytes)} to send; in the store {_stored(found)}",
