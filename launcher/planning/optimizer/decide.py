@@ -108,7 +108,9 @@ def _decide(search: Search) -> Decision:
     ]
     # An alternative may be cheaper than what the search found.
     cheapest = min([chosen, *(estimate for _, estimate in others)], key=rank_usd)
-    chosen = search.with_fewer_machines(firm if not beyond else limits, cheapest, [*frontier, *keeping])
+    chosen = search.with_fewer_machines(
+        firm if not beyond else limits, cheapest, [*frontier, *keeping, *(estimate for _, estimate in others)]
+    )
     alternatives = [Alternative(name, estimate, usd_above(estimate, chosen)) for name, estimate in others]
     return Decision(
         chosen=chosen,

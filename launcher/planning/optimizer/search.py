@@ -47,6 +47,9 @@ TRIES = 6  # to meet a limit at P90 before giving up
 SLACK = 0.03  # of a deadline: not worth another search to use it up
 SAME_PRICE = Decimal("0.02")  # of the cost: a fleet of fewer machines may cost so much more than the cheapest
 FEWER_TRIES = 2  # to meet the limits with fewer machines
+FEWER_DEADLINES = (
+    3  # between the hours of the cheapest fleet and the deadline, for which fewer machines are sought
+)
 NEGLIGIBLE = Decimal("0.005")  # of the cost: what is within this of the optimum is as cheap
 
 Under = Callable[[Callable[[Candidate], bool]], Estimate | None]
@@ -281,15 +284,32 @@ class Search:
         # With a fee for each machine, the solver saves one wherever that costs less than the fee.
         fee = float(SAME_PRICE * usd) / cheapest.machines
         dearer = replace(self.market, start_usd=self.market.start_usd + fee)
-        fewer = self.cheapest(dearer, limits, hours, tries=FEWER_TRIES)
-        near = [
-            one
-            for one in (*others, *([fewer] if fewer else []))
-            if rank_usd(one) <= usd * (1 + SAME_PRICE)
-            and self.keeps_limits(one)
-            and gpus_beyond_known(one, self.requirements) <= beyond
-        ]
-        return min([cheapest, *near], key=self._scarcity)
+
+        def is_near(one: Estimate) -> bool:
+            return (
+                rank_usd(one) <= usd * (1 + SAME_PRICE)
+                and self.keeps_limits(one)
+                and gpus_beyond_known(one, self.requirements) <= beyond
+            )
+
+        def fewer(deadline: float) -> Estimate | None:
+            found = self.cheapest(dearer, limits, deadline, tries=FEWER_TRIES)
+            return found if found is not None and is_near(found) else None
+
+        near = [one for one in others if is_near(one)]
+        found = fewer(hours)
+        # The solver does not see what hours of the whole run cost (the controller). Where that makes the slowest fleet
+        # too dear, one that is done sooner is sought.
+        early, late = cheapest.hours.high, hours
+        for deadline in () if found else (early, *[None] * FEWER_DEADLINES):
+            tried = deadline or sqrt(early * late)
+            found = fewer(tried)
+            if found:
+                near.append(found)
+                early = tried
+            elif deadline is None:
+                late = tried
+        return min([cheapest, *near, *([found] if found else [])], key=self._scarcity)
 
     def _scarcity(self, made: Estimate) -> tuple[int, float, Decimal]:
         """Machines, the largest share of a region's known GPUs, and dollars."""

@@ -57,6 +57,18 @@ def test_steered_fleet_costs_what_the_steered_run_is_expected_to_cost() -> None:
     assert found.break_even is not None
 
 
+def test_what_a_steered_fleet_leaves_out_is_bounded_by_the_steered_run() -> None:
+    """The planned fleet leaves nothing out; the steered one up to $300, with which it is dearer than the API."""
+    usd = UsdSpread(Decimal(400), Decimal(550), Decimal(850))
+    steered = replace(
+        way(tokens_per_second=UNSURE), steered=usd, steered_unpriced={"controller": Decimal(300)}
+    )
+    found = one(steered, api("700"))
+    assert (found.unpriced, found.better) == (("controller",), True)
+    assert found.chance_least is not None
+    assert found.chance_least < 0.5 < found.chance
+
+
 def test_steered_fleet_as_dear_as_the_planned_one_is_compared_as_the_planned_one() -> None:
     planned = way(tokens_per_second=UNSURE)
     assert planned.estimate.usd is not None
@@ -176,6 +188,12 @@ def test_break_even_by_hand() -> None:
     assert found.better
     assert found.break_even is not None
     assert float(found.break_even) == pytest.approx(TOKENS * 100 / 80, rel=1e-6)
+
+
+def test_break_even_counts_the_end_of_machines_as_paid_once() -> None:
+    """A rented machine waits half a minute for the last shard and a minute until it is gone: $0.25 for ten of them."""
+    found = one(way(), api("1080"))
+    assert float(found.break_even or 0) == pytest.approx(TOKENS * 0.25 / 80, rel=1e-3)
 
 
 def test_fleet_whose_every_token_costs_more_never_breaks_even() -> None:

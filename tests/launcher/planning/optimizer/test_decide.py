@@ -8,7 +8,7 @@ import pytest
 from launcher.planning.estimates.estimate import Allocation, Candidate, RunCharges, known_total
 from launcher.planning.optimizer.decide import decide, single_type_fleet
 from launcher.planning.optimizer.market import vcpu_group
-from launcher.planning.optimizer.search import estimate_fleet
+from launcher.planning.optimizer.search import estimate_fleet, rank_usd
 from launcher.throughput.spread import Spread
 from tests.launcher.planning.optimizer.decisions import (
     CHARGES,
@@ -296,3 +296,18 @@ def test_candidate_that_starts_too_late_makes_no_fleet() -> None:
 def test_dollars_per_million_are_of_the_tokens() -> None:
     found = estimate_fleet([Allocation(free(cloud="local"), 1, 36e6)], requirements(36e6))
     assert float(found.usd_per_million_tokens or 0) == pytest.approx(10 / 36)
+
+
+# --- fewer machines for nearly the same price
+
+
+def test_fewer_machines_are_taken_where_hours_of_the_run_cost_something() -> None:
+    """Ten hours of work, starts of ten minutes, and a dear controller: n machines cost 10 + n / 6 + 10 / n."""
+    charges = RunCharges(Decimal(0), Decimal(1))
+    machine = candidate(cold_start=sure(600), region="a")
+    wanted = requirements(10 * WORK, 40, charges=charges, obtainable={machine.group: 16})
+    found = decide([machine], wanted)
+    prices = {n: rank_usd(estimate_fleet([Allocation(machine, n, 10 * WORK)], wanted)) for n in range(1, 17)}
+    near = min(n for n, price in prices.items() if price <= min(prices.values()) * Decimal("1.02"))
+    assert near < min(prices, key=lambda n: prices[n])
+    assert found.chosen.machines == near
