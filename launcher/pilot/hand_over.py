@@ -75,9 +75,14 @@ def check_pilot(plan: SavedPlan, limit: Decimal | None) -> PilotMachine:
 
 def rights_text(run: str, machine: PilotMachine, limit: Decimal) -> str:
     """What a user agrees to who sends a pilot."""
+    own = (
+        ""
+        if machine.place.usd_per_hour is not None
+        else ", whose price is not known and which no limit holds"
+    )
     return (
         f"the pilot ({machine}) rents and ends machines of run {run} by this SkyPilot login until the run is done, never "
-        f"for more than {money(limit)} in all beside its own machine; embedfleet stop {run} or down {run} ends it"
+        f"for more than {money(limit)} in all beside its own machine{own}; embedfleet stop {run} or down {run} ends it"
     )
 
 

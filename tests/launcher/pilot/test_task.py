@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 import yaml
 
+from launcher.pilot.hand_over import rights_text
 from launcher.pilot.task import PilotSpec, pilot_name, pilot_task
 from launcher.planning.pilot_machine import PilotMachine, pilot_machine, pilot_machine_in
 from tasks.skypilot_task import Place, is_cluster_of, lot_of, to_yaml
@@ -88,6 +89,34 @@ def test_pilot_is_in_a_cloud_of_which_a_small_machine_is_known() -> None:
     for kind in kinds:
         kind["cloud"] = "hyperbolic"
     assert pilot_machine(sample_plan.saved(**body)).place.cloud == "hyperbolic"
+
+
+def test_pilot_where_no_small_machine_is_known_is_the_cheapest_machine_of_the_plan_and_has_its_price() -> (
+    None
+):
+    body = sample_plan.steered()
+    kinds = body["steering"]["envelope"]["kinds"]
+    for kind in kinds:
+        kind |= {"cloud": "vast", "region": "France, FR, EU", "zone": None}
+    net = next(kind for kind in kinds if not kind["spot"])
+    net |= {"instance_type": "4x-RTX_A5000-32-65536", "usd_per_hour": "0.80"}
+    kinds.append(net | {"instance_type": "1x-RTX_5090-32-65536", "gpu": "RTX5090", "gpus_per_machine": 1.0})
+    kinds[-1] |= {"usd_per_hour": "0.46", "region": "Denmark, DK, EU"}
+    found = pilot_machine(sample_plan.saved(**body))
+    assert str(found) == (
+        "1x-RTX_5090-32-65536 in vast (1 x RTX5090: no smaller machine is known there), about $0.46 an hour"
+    )
+    assert pilot_task(replace(SPEC, machine=found))["resources"]["instance_type"] == "1x-RTX_5090-32-65536"
+    body["lots"] = [lot | {"cloud": "vast", "spot": True} for lot in body["lots"]]
+    for kind in kinds:
+        kind["spot"] = True
+    assert str(pilot_machine(sample_plan.saved(**body))) == "2 CPUs, 8 GB in vast, at an unknown price"
+
+
+def test_a_pilot_without_a_price_says_that_no_limit_holds_it() -> None:
+    known, unknown = (rights_text("r", pilot_machine_in(cloud), Decimal(50)) for cloud in ("aws", "vast"))
+    assert "beside its own machine; embedfleet stop" in known
+    assert "beside its own machine, whose price is not known and which no limit holds;" in unknown
 
 
 def test_pilot_on_slurm_is_in_the_partition_of_the_safety_net() -> None:
