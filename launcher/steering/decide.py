@@ -180,7 +180,8 @@ def _ask(current: Reconciliation, level: Level, money: Money) -> None:
             current.room.of(kind), wanted + hanging - current.room.total, launches - current.asks.total()
         )
         if source.is_full(current.held(kind.number)) or current.belief(kind).refusals:
-            count = min(count, RETRY_MACHINES)  # it had no more: so few ask whether it has some again
+            # It had no more: so few ask whether it has some again, those of earlier looks that wait included.
+            count = min(count, RETRY_MACHINES - current.staying.asked_of[kind.number])
         if shards is not None:
             count = min(count, -(-(shards - workers) // kind.workers))
         count = min(count, affordable(current, money, kind.number)) if count > 0 else 0
