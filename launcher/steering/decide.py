@@ -30,6 +30,7 @@ from launcher.steering.rules.on_demand import (
     start_net,
     start_overdue,
     start_reserve,
+    uncovered_rate,
 )
 from launcher.steering.safety_net import SafetyNet
 from launcher.steering.situation import MachinePhase, Situation
@@ -129,7 +130,7 @@ def _rent(
     if not level.has_spot:
         return _ask_on_demand(current, level, net, money)
     end_dear(current, level, net, rules)
-    _ask(current, level, money)
+    _ask(current, level, net, rules, money)
     move(current, level, net, rules, money)
     if net is not None:
         return start_reserve(current, net, rules, money) or start_canary(current, level, net, rules, money)
@@ -162,8 +163,13 @@ def _may_wait(net: SafetyNet | None) -> bool:
     return net is None or net.margin > 0
 
 
-def _ask(current: Reconciliation, level: Level, money: Money) -> None:
-    """Ask the cheapest places whose token costs no more than the level."""
+def _ask(
+    current: Reconciliation, level: Level, net: SafetyNet | None, rules: BudgetRules, money: Money
+) -> None:
+    """Ask the cheapest places whose token costs no more than the level.
+
+    As many machines as the work needs, and as cover what on demand would start for: spot that may be there comes first.
+    """
     wanted = machines_wanted(current, level)
     workers = sum(current.kinds[m.kind].workers for m in current.machines if m.kind in current.kinds)
     shards = current.situation.shards_left
@@ -172,13 +178,15 @@ def _ask(current: Reconciliation, level: Level, money: Money) -> None:
     hanging = len(current.staying.hanging)
     for source in level.sources:
         kind = source.kind
-        if wanted + hanging <= current.room.total or launches <= current.asks.total():
+        uncovered = uncovered_rate(current, net, rules)
+        missing = wanted + hanging - current.room.total
+        if (missing <= 0 and not uncovered) or launches <= current.asks.total():
             return
         if not level.is_worth(source) or not current.may_ask(kind):
             continue
-        count = min(
-            current.room.of(kind), wanted + hanging - current.room.total, launches - current.asks.total()
-        )
+        likely = kind.tokens_per_second * current.chance_of(kind)
+        covering = min(MANY, ceil(uncovered / likely)) if likely > 0 else 0
+        count = min(current.room.of(kind), max(missing, covering), launches - current.asks.total())
         if source.is_full(current.held(kind.number)) or current.belief(kind).refusals:
             # It had no more: so few ask whether it has some again, those of earlier looks that wait included.
             count = min(count, RETRY_MACHINES - current.staying.asked_of[kind.number])

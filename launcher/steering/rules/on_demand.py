@@ -88,11 +88,20 @@ def start_reserve(current: Reconciliation, net: SafetyNet, rules: BudgetRules, m
 
     As few as leave each of the others its reserve: while spot stays away, more start as the margin falls.
     """
-    covered = current.likely_spot_rate + current.likely_asked_rate + may_stay_uncovered(current, net)
-    if not rules.net or not rules.reserve or net.free_rate <= covered:
+    uncovered = uncovered_rate(current, net, rules)
+    if not uncovered:
         return 0
     hand = duration(max(0.0, net.margin_seconds or 0.0))
+    covered = net.free_rate - uncovered
     return _start(current, net, covered, f"no spot for these, and {hand} of slack are left", money)
+
+
+def uncovered_rate(current: Reconciliation, net: SafetyNet | None, rules: BudgetRules) -> float:
+    """Tokens a second of machines on demand that have neither their reserve in hand nor spot that is likely to come."""
+    if net is None or not rules.net or not rules.reserve:
+        return 0.0
+    covered = current.likely_spot_rate + current.likely_asked_rate + may_stay_uncovered(current, net)
+    return max(0.0, net.free_rate - covered)
 
 
 def seconds_to_reserve(current: Reconciliation, net: SafetyNet) -> float | None:

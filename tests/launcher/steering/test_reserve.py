@@ -9,7 +9,7 @@ import pytest
 from launcher.steering.decide import Verdict, decide
 from launcher.steering.machine_index import HANGING_STARTS
 from launcher.steering.rules.on_demand import RESERVE_STARTS
-from launcher.steering.situation import Belief, Limits, Machine, MachinePhase
+from launcher.steering.situation import Belief, Limits, Machine, MachinePhase, PlaceKey
 from tests.launcher.steering.situations import EAST, NOON, ON_DEMAND, situation, working
 
 HELD = 16  # machines that may be held
@@ -64,6 +64,28 @@ def started(verdict: Verdict) -> int:
 @pytest.mark.parametrize(("reserves", "count"), [(1.1, 0), (0.9, 2), (0.5, 8), (0.25, 12)])
 def test_as_few_start_as_leave_each_of_the_others_its_reserve(reserves: float, count: int) -> None:
     assert started(look(reserves)) == count
+
+
+def small(machines: Sequence[Machine] = (), beliefs: dict[PlaceKey, Belief] | None = None) -> Verdict:
+    """A look at a run of two machines at most, of which the work needs one and the reserve of the net two."""
+    return decide(
+        situation(
+            machines,
+            hours=0.6,
+            kinds=[EAST, ON_DEMAND],
+            tokens=700 * EAST.tokens_per_second,
+            limits=Limits(machines=2),
+            beliefs=beliefs or {},
+        )
+    )
+
+
+def test_spot_that_may_be_there_is_asked_for_before_on_demand_starts() -> None:
+    first = small()
+    assert {ask.kind: ask.count for ask in first.asks} == {EAST.number: 2}
+    assert started(small(ASKED[:2])) == 0
+    dry = small(beliefs={EAST.key: DRY})
+    assert started(dry) > 0
 
 
 def test_machines_that_a_spot_machine_covers_need_none() -> None:
