@@ -240,6 +240,7 @@ def _single_type_fleet(estimate: Estimate) -> SingleTypeFleet:
         gpus_per_machine=candidate.gpus,
         cloud=candidate.cloud,
         region=candidate.region,
+        zone=candidate.zone,
         instance_type=candidate.instance_type,
         spot=candidate.spot,
         machines=estimate.machines,

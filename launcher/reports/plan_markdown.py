@@ -19,6 +19,7 @@ from launcher.planning.saved.saved_plan import MachineGroup, ReducedPrecision, S
 from launcher.reports.markdown import cell, code, table
 from launcher.reports.plans.compared import another_model, like_with_like
 from launcher.reports.plans.cost_items import item_text
+from launcher.reports.plans.place_names import place_names
 from launcher.reports.plans.plan_choice import different_alternatives
 from launcher.reports.plans.price_notes import old_price_lines
 from launcher.reports.plans.steering_lines import is_steered, steering_lines
@@ -59,7 +60,7 @@ def plan_md(plan: SavedPlan) -> str:
                     _machine(group),
                     "here"
                     if group.cloud == "local"
-                    else f"{group.cloud} {group.regions[0] if group.regions else ''}".strip(),
+                    else f"{group.cloud} {next(iter(place_names(group)), '')}".strip(),
                     count(group.machines),
                     money(group.usd_per_hour),
                     rate(group.tokens_per_second),

@@ -87,6 +87,11 @@ def zone_name(region: str, zone: str | None) -> str | None:
     return f"{region}-{local['city']}-{local['number']}{_LETTERS[int(local['zone']) - 1]}"
 
 
+def place_name(cloud: str, region: str, zone: str | None) -> str:
+    """The name of a place to people: of a local or a wavelength zone, which is in another city, that of the zone."""
+    return (zone_name(region, zone) or zone or region) if is_outside_region(cloud, region, zone) else region
+
+
 def unlaunchable(cloud: str) -> str | None:
     """Why SkyPilot launches no machine on a cloud; None: it does, or the cloud is not in the list."""
     launchable, _, source = _clouds().get(cloud, (True, True, ""))

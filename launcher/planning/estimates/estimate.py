@@ -20,6 +20,7 @@ from launcher.planning.estimates.launching import (
     mean_queue_seconds,
 )
 from launcher.throughput.spread import Spread
+from pricing.account import access
 from pricing.charges.billing_rules import SECOND, billing_rule
 
 MILLION = Decimal(1_000_000)
@@ -86,7 +87,8 @@ class Candidate:
         if self.cloud == "local":
             return "this machine"
         purchase = "spot" if self.spot else "on-demand"
-        return f"{self.gpus:g} x {self.gpu} on {self.cloud} {self.region}, {purchase}"
+        where = access.place_name(self.cloud, self.region, self.zone)
+        return f"{self.gpus:g} x {self.gpu} on {self.cloud} {where}, {purchase}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from launcher.planning.optimizer.market import FleetLimits, Group, Market, VcpuG
 from launcher.planning.optimizer.solver import GAP, Solution, solve
 from launcher.planning.optimizer.thresholds import least_hours, least_slow_cost
 from launcher.throughput.spread import Spread
+from pricing.account import access
 
 FIRST_POINTS = 9  # of the frontier, tried at first
 ENOUGH_POINTS = 8  # that a frontier should have where the market gives them
@@ -367,7 +368,9 @@ class Search:
                 break
             made = under(lambda candidate, here=(cloud, region): (candidate.cloud, candidate.region) == here)
             if made and (best is None or rank_usd(made) < rank_usd(best[1])):
-                best = (f"only {cloud} {region}", made)
+                candidates = [one.candidate for one in made.allocations]
+                places = {access.place_name(cloud, region, one.zone) for one in candidates}
+                best = (f"only {cloud} {places.pop() if len(places) == 1 else region}", made)
         return best
 
     @staticmethod

@@ -119,6 +119,7 @@ class SingleTypeFleet:
     unpriced: Mapping[str, Decimal | None] = field(
         default_factory=dict[str, Decimal | None]
     )  # see PlanTotals
+    zone: str | None = None  # of the price; None: the price is that of the region
 
 
 @dataclass(frozen=True, slots=True)

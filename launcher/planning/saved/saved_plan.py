@@ -68,6 +68,7 @@ LATER_KEYS = (  # "": the plan itself
     ("frontier", "FrontierPoint", "unpriced"),
     ("alternatives", "AlternativeFleet", "unpriced"),
     ("kinds", "SingleTypeFleet", "unpriced"),
+    ("kinds", "SingleTypeFleet", "zone"),
 )
 
 

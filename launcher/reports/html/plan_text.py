@@ -17,6 +17,7 @@ from launcher.planning.saved.saved_plan import (
     UsdQuantiles,
 )
 from launcher.reports.html.elements import Markup, join, tag
+from launcher.reports.plans.place_names import place_names
 
 SHOWN_GROUPS = 3  # of a fleet in one cell
 SHOWN_LETTERS = 200  # of a name
@@ -57,7 +58,7 @@ def purchase(kind: MachineType | QuotaNeed, *, bare: bool = False) -> str:
 
 def place(group: MachineGroup) -> str:
     """The cheapest region of a group, how many others it has, and its purchase kind."""
-    cheapest, *others = group.regions
+    cheapest, *others = place_names(group)
     rest = f" and {plural(len(others), 'region')} more" if others else ""
     return f"{short(group.cloud)} {short(cheapest)}{rest}, {purchase(group, bare=True)}"
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from launcher.format import money, plain, plural
 from launcher.planning.saved.saved_plan import MachineGroup, MachinePlace, SavedPlan
+from launcher.reports.plans.place_names import name_of
 from pricing.staleness import MARKETS, days_of_validity
 
 LOCAL = "local"
@@ -59,7 +60,8 @@ def old_price_lines(plan: SavedPlan) -> list[str]:
         if undated:
             lines.append(
                 f"price without a date: {group.gpus_per_machine:g} x {group.gpu} on {group.cloud} "
-                f"{plain(undated[0].region)} at {money(undated[0].usd_per_hour)}; {kind} prices hold for {holds} days"
+                f"{plain(name_of(group, undated[0]))} at {money(undated[0].usd_per_hour)}; {kind} prices hold for "
+                f"{holds} days"
             )
         if age is None or place is None or age <= holds:
             continue
@@ -67,7 +69,7 @@ def old_price_lines(plan: SavedPlan) -> list[str]:
         if place.quoted_usd_per_hour != place.usd_per_hour and place.discount is None:
             moved = f": quoted at {money(place.quoted_usd_per_hour)}, likely {money(place.usd_per_hour)} now"
         lines.append(
-            f"old price: {group.gpus_per_machine:g} x {group.gpu} on {group.cloud} {plain(place.region)} is "
+            f"old price: {group.gpus_per_machine:g} x {group.gpu} on {group.cloud} {plain(name_of(group, place))} is "
             f"{plural(age, 'day')} old, and {kind} prices hold for {holds}{moved}"
         )
     return lines

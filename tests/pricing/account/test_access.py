@@ -7,6 +7,23 @@ from pricing.book.price_book import load
 
 
 @pytest.mark.parametrize(
+    ("cloud", "region", "zone", "name"),
+    [
+        ("aws", "us-west-2", None, "us-west-2"),
+        ("aws", "us-west-2", "us-west-2b", "us-west-2"),
+        ("aws", "us-west-2", "usw2-az3", "us-west-2"),
+        ("aws", "us-west-2", "usw2-lax1-az1", "us-west-2-lax-1a"),
+        ("aws", "us-east-1", "use1-wl1-bos-wlz1", "use1-wl1-bos-wlz1"),
+        ("gcp", "us-central1", "us-central1-a", "us-central1"),
+    ],
+)
+def test_place_in_another_city_than_its_region_has_its_own_name(
+    cloud: str, region: str, zone: str | None, name: str
+) -> None:
+    assert access.place_name(cloud, region, zone) == name
+
+
+@pytest.mark.parametrize(
     ("region", "zone", "name", "kind"),
     [
         ("us-west-2", "usw2-lax1-az1", "us-west-2-lax-1", "local-zone"),

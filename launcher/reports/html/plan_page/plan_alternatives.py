@@ -27,6 +27,7 @@ from launcher.reports.html.plan_text import (
 from launcher.reports.html.svg.charts import both_widths
 from launcher.reports.html.svg.frontier_chart import FleetPoint, draw_frontier
 from launcher.reports.plans.missed_limits import deadline_hours, missed_limits
+from pricing.account import access
 
 SHOWN_APIS = 15  # those that could be meant
 OPEN_TYPES = 12  # the others are folded away
@@ -146,7 +147,7 @@ def types_section(plan: SavedPlan, limits: JobLimits) -> Section:
     rows = [
         (
             with_detail(machine(kind), purchase(kind)),
-            short(kind.region),
+            short(access.place_name(kind.cloud, kind.region, kind.zone)),
             count(kind.machines),
             money(kind.usd_per_hour),
             rate(kind.tokens_per_second),

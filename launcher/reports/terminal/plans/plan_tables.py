@@ -12,6 +12,7 @@ from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.reports.plans import store_costs
 from launcher.reports.plans.missed_limits import missed_limits
 from launcher.reports.terminal.plans.plan_words import fleet_text, instead_text, machine_text, region_text
+from pricing.account import access
 
 MODEL_LETTERS = 40
 SHOWN_FLEETS = 6  # alternatives, points of the frontier and machine types; --json and --html have all
@@ -61,9 +62,10 @@ def types_table(plan: SavedPlan) -> RenderableType:
     limits = load(plan.work.job).limits
     for kind in plan.kinds[:SHOWN_FLEETS]:
         time, missed = hours_text(kind.hours.p50), missed_limits(plan, limits, kind)
+        where = access.place_name(kind.cloud, kind.region, kind.zone)
         table.add_row(
             machine_text(kind),
-            f"{kind.cloud} {region_text(kind.region)} {'spot' if kind.spot else 'on-demand'}",
+            f"{kind.cloud} {region_text(where)} {'spot' if kind.spot else 'on-demand'}",
             count(kind.machines),
             speed_text(kind.tokens_per_second),
             f"{time} ({missed})" if missed else time,

@@ -11,9 +11,9 @@ from launcher.format import compact, money, plain, plural, share_text, size
 from launcher.money import decimal_of_float
 from launcher.planning.saved.saved_alternatives import GroupSummary, SingleTypeFleet
 from launcher.planning.saved.saved_plan import MachineGroup, SavedPlan
+from launcher.reports.plans.place_names import place_names
 from launcher.reports.plans.steering_lines import is_steered
 from launcher.reports.terminal.truncation import truncation_line
-from pricing.account import access
 
 REGION_LETTERS = 23
 SHARED = "texts that the corpus repeats are embedded once for all workers"
@@ -94,10 +94,8 @@ def place_text(group: MachineGroup) -> str:
     """The cloud and the first region of a group, and how it is bought. A local zone has a name of its own."""
     if group.cloud == "local":
         return "here"
-    first, *others = group.regions
-    zones = (place.zone for place in group.places[:1] if place.region == first)
-    outside = next((zone for zone in zones if access.is_outside_region(group.cloud, first, zone)), None)
-    where = region_text(access.zone_name(first, outside) or first)
+    first, *others = place_names(group)
+    where = region_text(first)
     more = f" and {len(others)} more" if others else ""
     return f"{group.cloud} {where}{more}, {'spot' if group.spot else 'on demand'}"
 
