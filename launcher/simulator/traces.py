@@ -14,7 +14,6 @@ from launcher.errors import Usage
 
 MINUTE = 60.0  # seconds
 MOST_CELLS = 50_000_000  # minutes of all places together that are held in memory: 400 MB
-AVAILABLE_AND_NOT = {0, 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +23,6 @@ class PlaceTrace:
     place: str
     available: NDArray[np.int32]
     usd_per_hour: NDArray[np.float64] | None = None
-
-    @property
-    def share_up(self) -> float:
-        """The share of the time in which at least one machine can be had."""
-        return float(np.mean(self.available > 0))
 
 
 @dataclass(frozen=True, slots=True)

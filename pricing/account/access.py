@@ -6,7 +6,7 @@ are recognised by their names. Pure.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -103,11 +103,6 @@ def rents_spot(cloud: str) -> bool:
     return _clouds().get(cloud, (True, True, ""))[1]
 
 
-def launchable_clouds() -> tuple[str, ...]:
-    """The clouds on which SkyPilot launches machines."""
-    return tuple(cloud for cloud, (launchable, _, _) in _clouds().items() if launchable)
-
-
 def derived_flags(offer: Offer) -> tuple[str, ...]:
     """Flags that follow from where an offer is: never stored in a book."""
     return (
@@ -119,11 +114,6 @@ def derived_flags(offer: Offer) -> tuple[str, ...]:
         *(("opt_in",) if gated_place(offer.cloud, offer.region, offer.zone) else ()),
         *(("single_host",) if offer.cloud in SINGLE_HOST_CLOUDS else ()),
     )
-
-
-def unknown_clouds(clouds: Collection[str]) -> tuple[str, ...]:
-    """Those of which `clouds.csv` does not say whether SkyPilot launches there."""
-    return tuple(sorted(set(clouds) - _clouds().keys()))
 
 
 def _outside_region(region: str, zone: str) -> GatedPlace | None:

@@ -79,11 +79,6 @@ def load(path: Path | None = None) -> tuple[Offer, ...]:
     return _all_valid(path.name, path)
 
 
-def read_offers(book: Path | Traversable) -> tuple[tuple[Offer, ...], tuple[Rejected, ...]]:
-    """Validate the rows of a price book: offers, and rejections with reasons."""
-    return validate_quotes((line.quote for line in read_rows(book)), canonical)
-
-
 def read_rows(book: Path | Traversable) -> tuple[PriceBookRow, ...]:
     """Read the rows of a price book without validating their prices.
 

@@ -59,11 +59,6 @@ def hosted_prices() -> tuple[HostedPrice, ...]:
     return _snapshot()
 
 
-def same_weights(open_model: str) -> tuple[HostedPrice, ...]:
-    """The APIs that serve exactly these weights, cheapest first."""
-    return tuple(h for h in hosted_prices() if h.open_model == open_model)
-
-
 def cost(api: HostedPrice, tokens: int, *, batch: bool = False) -> Decimal | None:
     """USD for `tokens`; None if `batch` is asked for and the API has no batch price."""
     price = api.batch_usd_per_million_tokens if batch else api.usd_per_million_tokens

@@ -48,11 +48,6 @@ def read_weights(files: ModelFiles, folder: str, config: dict[str, Any]) -> Weig
     return Weights("none", dtype=said, others=tuple(others))
 
 
-def safetensors_fault(path: Path) -> str | None:
-    """What is wrong with a safetensors file, by its header and its length; None when nothing is."""
-    return _read_header(path).fault
-
-
 def _shards(files: ModelFiles, before: str, index: str) -> tuple[str, ...]:
     """The files that an index of shards names; () without one."""
     if not files.has(before + index):

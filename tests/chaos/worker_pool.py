@@ -6,7 +6,6 @@ A fork runs the very `main` of `tasks.worker` with a command line and an environ
 import os
 import signal
 import sys
-import time
 import traceback
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
@@ -32,7 +31,6 @@ class WorkerProcess:
 
     name: str
     pid: int
-    started_at: float
     log: Path
     status: int | None = None  # as `os.waitstatus_to_exitcode` has it
     wakes_at: float | None = None  # when it is to be woken, by the monotonic clock
@@ -67,7 +65,7 @@ class WorkerPool:
         pid = os.fork()
         if pid == 0:
             self._work(words, log, skew)
-        worker = WorkerProcess(name, pid, time.monotonic(), log)
+        worker = WorkerProcess(name, pid, log)
         self.workers.append(worker)
         return worker
 

@@ -79,7 +79,7 @@ class FleetView:
     tokens_left: float | None = None
     failures: Sequence[PlacementFailure] = field(default_factory=list[PlacementFailure])
     hang_timeout: timedelta = HANG_TIMEOUT
-    # The highest number of each beginning of a name, of machines of other launchers (`slots.taken_numbers`).
+    # The highest number of each beginning of a name, of machines of other launchers (`slots.add_taken`).
     taken: Mapping[str, int] = field(default_factory=dict[str, int])
     steering: Steering | None = None  # None: the plan's groups and places, whatever happens
     budget_pressure: BudgetPressure = BudgetPressure.FREE  # of the last course that was decided

@@ -1,7 +1,7 @@
 """Slots of a group: which are free, when the next machine may start and under which name, when one is given up. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -125,22 +125,14 @@ def by_group(workers: Iterable[MachineView]) -> dict[int, dict[int, list[Machine
 def next_number(past: Sequence[MachineView], taken: Mapping[str, int], beginning: str) -> int:
     """The number of the slot's next machine: above all earlier ones, also where this ledger does not know them all.
 
-    `taken`: `taken_numbers` of machines that are not in `past`.
+    `taken`: by the beginning of a name, the highest number of machines that are not in `past` (`add_taken`).
     """
     known = [int(worker.name.rpartition("-")[2]) for worker in past]
     return 1 + max([*known, taken.get(beginning, -1)])
 
 
-def taken_numbers(taken: Collection[str]) -> dict[str, int]:
-    """The highest number of each beginning of a name that was used before: `run-l0m3-` of `run-l0m3-2`."""
-    found: dict[str, int] = {}
-    for name in taken:
-        add_taken(found, name)
-    return found
-
-
 def add_taken(taken: dict[str, int], name: str) -> None:
-    """Count one more name that was used (`taken_numbers`)."""
+    """Count one more name that was used: `taken` has the highest number by beginning, `run-l0m3-` of `run-l0m3-2`."""
     beginning, dash, number = name.rpartition("-")
     if dash and number.isascii() and number.isdigit():
         key = beginning + dash

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from launcher.documents.encode import json_value
 from launcher.reports.lists.price_list import price_rows
 from pricing.account.access import derived_flags
-from pricing.book.price_book import COLUMNS, REQUIRED, BadBookError, load, offers_csv, read_offers, read_rows
-from pricing.book.validate import EXPECTED, missing_gpus
+from pricing.book.price_book import COLUMNS, REQUIRED, BadBookError, load, offers_csv, read_rows
+from pricing.book.validate import EXPECTED, missing_gpus, validate_quotes
 from pricing.gpu import canonical
 from pricing.offer import FLAGS, Offer
 from pricing.sources.instance_types import instance_types
@@ -45,7 +45,7 @@ def rejected() -> list[dict[str, str]]:
 
 
 def test_snapshot_is_valid() -> None:
-    offers, refused = read_offers(SNAPSHOT)
+    offers, refused = validate_quotes((line.quote for line in read_rows(SNAPSHOT)), canonical)
     assert refused == ()
     assert set(offers) == set(load())
 

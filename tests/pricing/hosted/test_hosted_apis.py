@@ -15,7 +15,6 @@ from pricing.hosted.hosted_apis import (
     hosted_parameters,
     hosted_prices,
     relation,
-    same_weights,
     unknown_prices,
 )
 from pricing.hosted.hosted_quotes import (
@@ -64,6 +63,10 @@ def quote(
 def one(provider: str, model: str) -> HostedPrice:
     [found] = [h for h in hosted_prices() if (h.provider, h.model) == (provider, model)]
     return found
+
+
+def apis_of(open_model: str) -> list[HostedPrice]:
+    return [h for h in hosted_prices() if h.open_model == open_model]
 
 
 def test_cost_is_tokens_times_price_per_million() -> None:
@@ -236,13 +239,13 @@ def test_price_far_from_others_of_its_model_is_flagged() -> None:
 
 
 def test_cheapest_api_of_open_weights_comes_first() -> None:
-    apis = same_weights("Qwen/Qwen3-Embedding-8B")
+    apis = apis_of("Qwen/Qwen3-Embedding-8B")
     assert len({api.provider for api in apis}) > 1
     assert [api.usd_per_million_tokens for api in apis] == sorted(api.usd_per_million_tokens for api in apis)
 
 
 def test_weights_without_api_have_none() -> None:
-    assert same_weights("Alibaba-NLP/gte-Qwen2-7B-instruct") == ()
+    assert apis_of("Alibaba-NLP/gte-Qwen2-7B-instruct") == []
 
 
 def test_name_without_version_is_not_an_open_model() -> None:
@@ -371,7 +374,7 @@ def test_price_of_what_is_not_served_any_more_is_rejected() -> None:
 
 
 def test_same_weights_are_found_whatever_a_provider_calls_them() -> None:
-    providers = {h.provider for h in same_weights("Qwen/Qwen3-Embedding-8B")}
+    providers = {h.provider for h in apis_of("Qwen/Qwen3-Embedding-8B")}
     assert {"nebius", "openrouter", "venice", "vercel_ai_gateway", "novita", "fireworks_ai"} <= providers
 
 

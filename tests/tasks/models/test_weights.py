@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tasks.models.description import Weights
 from tasks.models.files import ModelFiles
-from tasks.models.weights import read_weights, safetensors_fault
+from tasks.models.weights import read_weights
 
 TENSORS = {"a": ("F16", 6), "b": ("F32", 20), "c": ("BF16", 4)}
 
@@ -70,9 +70,9 @@ def test_a_file_that_is_cut_anywhere_is_damaged(
 ) -> None:
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     path.write_bytes(WHOLE[:length])
-    assert safetensors_fault(path) is not None
+    assert weights_of(path.parent).damaged
     path.write_bytes(WHOLE)
-    assert safetensors_fault(path) is None
+    assert not weights_of(path.parent).damaged
 
 
 @given(st.binary(max_size=64))
@@ -81,13 +81,13 @@ def test_any_bytes_are_read_without_an_error(
 ) -> None:
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     path.write_bytes(content)
-    safetensors_fault(path)
+    weights_of(path.parent)
     path.write_bytes(len(content).to_bytes(8, "little") + content)
-    safetensors_fault(path)
+    weights_of(path.parent)
 
 
 @pytest.mark.parametrize("offsets", [[-4, 4], ["0", 4], [0, 2**70], None, [4, 0]])
 def test_offsets_that_lie_are_damage(tmp_path: Path, offsets: object) -> None:
     text = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": offsets}}).encode()
     (tmp_path / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"\0" * 4)
-    assert safetensors_fault(tmp_path / "model.safetensors") is not None
+    assert weights_of(tmp_path).damaged

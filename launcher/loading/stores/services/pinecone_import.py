@@ -34,7 +34,6 @@ from tasks.stores.open import open_store
 
 # https://docs.pinecone.io/guides/index-data/import-data, read 2026-11-30
 LAYOUT = pa.schema([("id", pa.string()), ("values", pa.list_(pa.float32())), ("metadata", pa.string())])
-MOST_FILES = 100_000  # of an import
 IMPORT_POLL = 5.0  # seconds between looks at a job
 LISTED_WITHIN = 30.0  # seconds until a job that was started is in the list
 RUNNING, FAILED = ("Pending", "InProgress"), ("Failed", "Cancelled")

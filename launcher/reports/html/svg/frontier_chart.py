@@ -4,7 +4,7 @@ Knows seconds and dollars as numbers. Knows no plan, and no colours: the style s
 its values are so far apart that small ones could not be told apart on a linear one.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil, floor, log, log10
@@ -20,8 +20,6 @@ FAR = 4.0  # times what the fleets need; a limit beyond is only a label, because
 ROOM_X, ROOM_Y = 56, 24  # between two labels
 DAYS = tuple(86_400.0 * n for n in (1, 2, 4, 7, 14, 30, 60, 120, 365))
 RADIUS = 8.5
-
-Label = Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)

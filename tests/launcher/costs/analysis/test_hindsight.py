@@ -15,7 +15,6 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SPEED = 100  # tokens a second of every machine
 COLD = timedelta(minutes=5)
 FREE = "PREEMPTED"  # so early that the cloud charges nothing
-CENTS = Decimal("0.05")  # the grid
 
 
 def at(minutes: float) -> datetime:

@@ -9,7 +9,7 @@ import pytest
 
 from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView, MachineView
 from launcher.fleet.scheduling.policy import course, step
-from launcher.fleet.scheduling.slots import PATIENCE, refused_machines, taken_numbers
+from launcher.fleet.scheduling.slots import PATIENCE, add_taken, refused_machines
 from launcher.fleet.scheduling.states import Phase
 from launcher.fleet.scheduling.steered import KnownKinds, situation_of
 from launcher.ledger.records import MachineState
@@ -214,7 +214,10 @@ def test_machine_with_a_shard_is_not_refused_for_its_time_alone() -> None:
 
 def test_names_that_other_launchers_used_are_not_given_again() -> None:
     used = ["r-l0m0-0", "r-l0m0-11", "r-l0m0-2", "r-l0m1-x", "r-l0m1-\u00b2", "r-l0m10-7", "other"]
-    names = {order.name for order in step(view(taken=taken_numbers(used)), NOON) if isinstance(order, Start)}
+    taken: dict[str, int] = {}
+    for name in used:
+        add_taken(taken, name)
+    names = {order.name for order in step(view(taken=taken), NOON) if isinstance(order, Start)}
     assert {"r-l0m0-12", "r-l0m1-0"} <= names
     assert not names & set(used)
 
