@@ -98,6 +98,12 @@ def check_age(plan: SavedPlan, now: datetime) -> None:
         )
 
 
+def machine_name(cloud: str, region: str, zone: str | None, instance_type: str) -> str:
+    """A type of machine in a place, in a message. The region is left out where the zone's name holds it."""
+    place = zone if zone and region in zone else "/".join(part for part in (region, zone) if part)
+    return f"{cloud}/{place} {instance_type}".rstrip()
+
+
 def compare_prices(plan: SavedPlan, offers: Sequence[Offer], now: datetime) -> PriceCheck:
     """Each priced place of the plan beside the book's offer there: as likely now, and after the job's discounts.
 
@@ -116,7 +122,7 @@ def compare_prices(plan: SavedPlan, offers: Sequence[Offer], now: datetime) -> P
             planned = place.usd_per_hour if place.usd_per_hour is not None else group.usd_per_hour
             if planned is None:
                 continue
-            name = f"{group.cloud}/{place.zone or place.region} {place.instance_type}"
+            name = machine_name(group.cloud, place.region, place.zone, place.instance_type)
             offer = _offer_of(group, place, offers)
             if offer is None:
                 unlisted.append(name)

@@ -19,6 +19,7 @@ from launcher.planning.offers.price_check import (
     PriceCheck,
     PriceMove,
     check_age,
+    machine_name,
     names,
 )
 from launcher.planning.saved.saved_plan import SavedPlan
@@ -144,7 +145,7 @@ def repriced(envelope: Envelope, usd: Mapping[int, Decimal]) -> Envelope:
 def kind_name(kind: SteeredKind) -> str:
     """A kind in a message."""
     purchase = "spot" if kind.spot else "on demand"
-    return f"{kind.cloud}/{kind.zone or kind.region} {kind.instance_type} {purchase}"
+    return f"{machine_name(kind.cloud, kind.region, kind.zone, kind.instance_type)} {purchase}"
 
 
 def _offer_of(kind: SteeredKind, by_key: Mapping[MachineKey, Sequence[Offer]]) -> Offer | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from launcher.planning.offers.price_check import OutdatedPlan
+from launcher.planning.offers.price_check import OutdatedPlan, machine_name
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.planning.steering.envelope_prices import check_envelope, envelope_prices, repriced
@@ -118,3 +118,10 @@ def test_repricing_leaves_egress_as_it_was() -> None:
     )
     envelope = replace(steering.envelope, kinds=(kind,))
     assert repriced(envelope, {0: kind.usd_per_hour * 2}).kinds[0].usd_per_million_tokens == Decimal("0.07")
+
+
+def test_kinds_are_named_by_all_that_tells_them_apart() -> None:
+    """A partition of Slurm has one name in all regions and machines no type; the name of a zone may hold its region."""
+    assert machine_name("slurm", "east", "spot", "") == "slurm/east/spot"
+    assert machine_name("aws", "us-east-1", "us-east-1a", "g6.xlarge") == "aws/us-east-1a g6.xlarge"
+    assert machine_name("gcp", "us-central1", None, "g2-standard-4") == "gcp/us-central1 g2-standard-4"
