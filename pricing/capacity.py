@@ -1,7 +1,8 @@
 """Capacity: how many GPUs of a type a region is known to give one account at once, with the source.
 
 Counted in GPUs and not in machines: 16 machines of one V100 are no evidence for 16 machines of eight H200s. Evidence is
-kept by GPU type, purchase kind and place; without any, little is assumed, and the answer says that it is assumed.
+kept by GPU type, purchase kind and place; without any, little is assumed, and the answer says that it is assumed. What a
+source says of other places or of all together, and not of this place, is inferred, and the answer says so.
 """
 
 import csv
@@ -10,7 +11,11 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from io import StringIO
+from typing import Literal
 
+Basis = Literal["seen", "inferred", "assumed"]
+BASES: tuple[Basis, ...] = ("seen", "inferred", "assumed")
+INFERRED = "inferred"  # the first word of the sources of what is inferred
 ANY = "*"  # in the table: every cloud, region or purchase kind
 # GPUs of a type that a region is assumed to give where nothing was seen: the most that a published probe was given of
 # any type but the L4. Two machines of eight.
@@ -29,6 +34,17 @@ class Capacity:
     @property
     def assumed(self) -> bool:
         return self.as_of is None
+
+    @property
+    def basis(self) -> Basis:
+        return basis_of(self.source, assumed=self.assumed)
+
+
+def basis_of(source: str, *, assumed: bool) -> Basis:
+    """What a number of GPUs rests on: seen in such a place, inferred from other evidence, or assumed."""
+    if assumed:
+        return "assumed"
+    return "inferred" if source.startswith(INFERRED) else "seen"
 
 
 def capacity(cloud: str, region: str, gpu: str, *, spot: bool) -> Capacity:

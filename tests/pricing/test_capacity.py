@@ -5,7 +5,7 @@ from datetime import date
 from importlib.resources import files
 from io import StringIO
 
-from pricing.capacity import ASSUMED_GPUS, capacity, obtainable
+from pricing.capacity import ASSUMED_GPUS, basis_of, capacity, obtainable
 from pricing.gpu import canonical
 
 
@@ -16,6 +16,16 @@ def test_l4s_of_a_region_are_those_of_the_published_run() -> None:
     seen = capacity("gcp", "us-central1", "L4", spot=True)
     assert (seen.gpus, seen.assumed) == (406 // 12, False)
     assert "406" in seen.source
+
+
+def test_evidence_that_names_no_place_is_inferred_and_says_so() -> None:
+    """The published run does not say in which regions of which cloud its L4s were, nor how many of them were spot."""
+    for cloud, spot in (("aws", False), ("aws", True), ("gcp", False), ("gcp", True)):
+        found = capacity(cloud, "eu-west-1", "L4", spot=spot)
+        assert found.basis == "inferred"
+        assert found.source.startswith("inferred: 406 L4s at once in 12 regions")
+    assert capacity("aws", "us-east-1", "H200", spot=True).basis == "assumed"
+    assert basis_of("a probe of this region", assumed=False) == "seen"
 
 
 def test_what_was_seen_of_one_type_and_purchase_kind_says_nothing_of_others() -> None:

@@ -28,6 +28,7 @@ from launcher.planning.saved.saved_alternatives import (
     SingleTypeFleet,
 )
 from launcher.planning.saved.steering_plan import SteeringPlan
+from pricing.capacity import Basis, basis_of
 
 SCHEMA = "embedfleet/plan/2"
 LATER_PLACE_KEYS = ("quoted_usd_per_hour", "price_as_of", "discount", "tokens")  # of a machine group's places
@@ -143,6 +144,11 @@ class RegionCapacity:
     gpus: int
     assumed: bool  # nothing was seen of it
     source: str
+
+    @property
+    def basis(self) -> Basis:
+        """Whether it was seen, inferred from other evidence, or assumed."""
+        return basis_of(self.source, assumed=self.assumed)
 
 
 @dataclass(frozen=True, slots=True)

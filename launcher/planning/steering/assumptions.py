@@ -26,15 +26,13 @@ def assumptions(
         else:
             found.append(_net_assumption(net, envelope, candidates, requirements))
             found.append(_refusal_assumption(net))
-    found.append(
-        "speeds are spread as planned: a tenth of them are under the P10, which the chance to be late holds"
-    )
+    found.append("speeds vary as planned, a tenth of them below the P10: the chance to be late includes that")
     found.append("the launcher runs: while this laptop sleeps or is closed, the run is not steered")
     return tuple(found)
 
 
 def _refusal_assumption(net: Sequence[SteeredKind]) -> str:
-    """How often on demand may be refused, which the chance to be late holds. No data of it is known."""
+    """How often on demand may be refused, which the chance to be late includes. No data of it is known."""
     places = len({(kind.cloud, kind.region) for kind in net})
     apart = ", and regions fail independently" if places > 1 else ""
     return (
@@ -55,9 +53,8 @@ def _net_assumption(
     ]
     places = {(kind.cloud, kind.region) for kind in net}
     types = some_of([kind.gpu for kind in net], SHOWN_TYPES)
-    how = "assumed" if all(one.assumed for one in seen) else "seen in some of them, assumed in others"
-    if not any(one.assumed for one in seen):
-        how = "seen"
+    first_basis, *others = [one for one in capacity.BASES if any(place.basis == one for place in seen)]
+    how = f"{first_basis} for some of these, {' or '.join(others)} for the others" if others else first_basis
     text = f"on-demand {types} can be had in {plural(len(places), 'region')} ({how})"
     first = net[0]
     same = (first.cloud, first.region, first.gpu, False)

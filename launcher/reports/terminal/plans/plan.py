@@ -225,4 +225,4 @@ def _capacity(group: MachineGroup) -> str:
     """How many GPUs a region is counted on to give, and whether that was seen."""
     if group.capacity is None:
         return ""
-    return f"{group.capacity.gpus} {'assumed' if group.capacity.assumed else 'seen'}"
+    return f"{group.capacity.gpus} {group.capacity.basis}"

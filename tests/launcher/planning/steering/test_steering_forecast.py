@@ -50,7 +50,7 @@ def test_a_job_with_a_deadline_is_steered_with_all_kinds_in_its_envelope() -> No
     found = plan(job(deadline_hours=6.0), SPOT, NET)
     assert found is not None
     assert (found.policy, len(found.envelope.kinds)) == ("autopilot", 2)
-    assert found.assumes[0] == "on-demand L4 can be had in 1 region (seen)"
+    assert found.assumes[0] == "on-demand L4 can be had in 1 region (inferred)"
     assert found.assumes[1] == (
         "on demand is there 95 % of the time and away for 1 h at a time (assumed: nothing is recorded of it)"
     )
