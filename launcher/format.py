@@ -1,6 +1,6 @@
 """Numbers, money, times and foreign text as people read them. Rounding happens here and nowhere else."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from math import floor, log10
@@ -137,9 +137,19 @@ def share_text(share: float) -> str:
     return f"{whole} %"
 
 
-def least_money(usd: Decimal | None, unpriced: Collection[str]) -> str:
-    """Dollars, marked as the least that something costs where items of it have no price: `≥ $12.50`."""
-    return f"{'≥ ' if unpriced and usd is not None else ''}{money(usd)}"
+def least_money(usd: Decimal | None, unpriced: Mapping[str, Decimal | None]) -> str:
+    """Dollars, where items of it have no price from the least to the most that it costs: `$12.50 - 14.20`.
+
+    `unpriced` names these items, and may say the most that each costs. Without a bound of one: `≥ $12.50`.
+    """
+    if usd is None or not unpriced:
+        return money(usd)
+    bounds = list(unpriced.values())
+    known = [bound for bound in bounds if bound is not None]
+    least, most = money(usd), money(usd + sum(known, Decimal(0)))
+    if len(known) < len(bounds) or least == most:
+        return f"≥ {least}"
+    return f"{least} - {most.removeprefix('$')}"
 
 
 def spent_text(usd: Decimal | None, known: Decimal | None = None) -> str:

@@ -12,6 +12,7 @@ from launcher.format import (
     compact,
     count,
     duration,
+    least_money,
     money,
     percent,
     plural,
@@ -41,6 +42,23 @@ from launcher.format import (
 )
 def test_money_has_cents_from_one_dollar_and_four_decimals_below(amount: str | None, text: str) -> None:
     assert money(None if amount is None else Decimal(amount)) == text
+
+
+@pytest.mark.parametrize(
+    ("usd", "unpriced", "text"),
+    [
+        (None, {"disk": None}, "?"),
+        ("12.5", {}, "$12.50"),
+        ("12.5", {"disk": "1.7", "egress": "3"}, "$12.50 - 17.20"),
+        ("12.5", {"disk": "1.7", "egress": None}, "≥ $12.50"),
+        ("12.5", {"disk": "0.0001"}, "≥ $12.50"),
+    ],
+)
+def test_dollars_that_lack_a_price_are_a_range_where_it_has_a_bound(
+    usd: str | None, unpriced: dict[str, str | None], text: str
+) -> None:
+    bounds = {name: None if most is None else Decimal(most) for name, most in unpriced.items()}
+    assert least_money(None if usd is None else Decimal(usd), bounds) == text
 
 
 @given(st.decimals("0.000000000001", "1000000", places=12))

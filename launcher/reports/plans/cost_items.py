@@ -1,6 +1,6 @@
 """The items of a plan's dollars in words, and those that lack a price. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from launcher.format import money, plain
@@ -10,7 +10,14 @@ WORDS = {
     "teardown": "stopping",
 }  # items whose names are not words of their own
 
+RANGE = "Dollars from - to: without what has no price, and with the most that it costs; fleets are ranked by the latter."
+
 Items = Mapping[str, Decimal | None]
+
+
+def range_note(unpriced: Iterable[Items]) -> str:
+    """What a table says whose dollars are ranges (`launcher.format.least_money`); empty where none is."""
+    return f" {RANGE}" if any(usd for items in unpriced for usd in items.values()) else ""
 
 
 def item_text(name: str) -> str:

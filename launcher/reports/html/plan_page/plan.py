@@ -254,7 +254,7 @@ def _items(plan: SavedPlan) -> Section:
     rows: list[tuple[object, ...]] = [
         (
             with_detail(join(key(name) if known.get(name) else "", item_text(name)), MEANING.get(name, "")),
-            least_money(amount, [name] if name in lacks else []),
+            least_money(amount, {name: lacks[name]} if name in lacks else {}),
             percent(float(known[name]), float(total)) if name in known else "not known",
         )
         for name, amount in items.items()

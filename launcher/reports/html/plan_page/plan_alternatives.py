@@ -10,6 +10,7 @@ from decimal import Decimal
 from launcher.format import count, hours_text, least_money, money, plural, rate
 from launcher.jobs.job import JobLimits
 from launcher.money import SECONDS_PER_HOUR
+from launcher.planning.estimates.unpriced import bound_usd
 from launcher.planning.saved.saved_alternatives import GroupSummary
 from launcher.planning.saved.saved_plan import HoursQuantiles, MachineGroup, SavedPlan, UsdQuantiles
 from launcher.reports.html.elements import Section, folded, section, shown_of, table
@@ -26,6 +27,7 @@ from launcher.reports.html.plan_text import (
 )
 from launcher.reports.html.svg.charts import both_widths
 from launcher.reports.html.svg.frontier_chart import FleetPoint, draw_frontier
+from launcher.reports.plans.cost_items import range_note
 from launcher.reports.plans.missed_limits import deadline_hours, missed_limits
 from pricing.account import access
 
@@ -58,7 +60,8 @@ def frontier_section(plan: SavedPlan, limits: JobLimits) -> Section:
         machines = fleet(one.groups)
         time, dollars = hours_text(one.hours.p50), least_money(one.usd.p50, one.unpriced)
         late = bool(deadline and one.hours.p90 > deadline)
-        expensive = limits.budget is not None and one.usd.p90 is not None and one.usd.p90 > limits.budget
+        most = None if one.usd.p90 is None else one.usd.p90 + bound_usd(one.unpriced)
+        expensive = limits.budget is not None and most is not None and most > limits.budget
         title = f"{dollars} in {time}, {machines}"
         points.append(_point(one, str(number), title, over=late or expensive))
         marks = ["chosen"] * one.chosen + ["late"] * late + ["over budget"] * expensive
@@ -77,7 +80,8 @@ def frontier_section(plan: SavedPlan, limits: JobLimits) -> Section:
     return section(
         "Sooner or cheaper",
         "Each point is the cheapest fleet for its time. Lines through it and the band behind are P10 to P90; the filled "
-        "point is the one chosen; a dashed circle misses the deadline or the budget at P90.",
+        "point is the one chosen; a dashed circle misses the deadline or the budget at P90."
+        + range_note([one.unpriced for one in fleets]),
         both_widths(lambda width: draw_frontier(points, width, seconds, budget)),
         table("Points of the frontier", columns, rows, wide={4}),
         kind="long",
@@ -102,7 +106,7 @@ def alternatives_section(plan: SavedPlan) -> Section:
     columns = ("Instead", "More", "Dollars", "Time", "Machines", "Fleet")
     note = (
         "The cheapest fleet of each kind under the same limits, and what it costs more than the chosen one."
-    )
+    ) + range_note([one.unpriced for one in plan.alternatives])
     return section("Instead", note, table("Alternatives", columns, rows, wide={5}), kind="long")
 
 
@@ -166,7 +170,7 @@ def types_section(plan: SavedPlan, limits: JobLimits) -> Section:
     note = (
         "Each machine type doing all the work: as many as the deadline needs, or as limits and quotas allow. "
     )
-    note += shown_of(len(rows), len(plan.kinds), "types")
+    note += shown_of(len(rows), len(plan.kinds), "types") + range_note([kind.unpriced for kind in plan.kinds])
     made = [table("Machines alone", columns, rows[:OPEN_TYPES], left={1})]
     if more := rows[OPEN_TYPES:]:
         made.append(

@@ -12,7 +12,7 @@ from launcher.planning.estimates.past_runs import past_runs_text
 from launcher.planning.saved.saved_plan import MachineGroup, NeededUpload, PlanTotals, QuotaNeed, SavedPlan
 from launcher.reports.plans import store_costs
 from launcher.reports.plans.compared import another_model, like_with_like, other_models
-from launcher.reports.plans.cost_items import missing_items, sum_text
+from launcher.reports.plans.cost_items import missing_items, range_note, sum_text
 from launcher.reports.plans.price_notes import discount_lines, has_undated, old_price_lines, price_age_text
 from launcher.reports.plans.steering_lines import EXPECTED, further_assumptions, is_steered, steering_lines
 from launcher.reports.terminal.plans.plan_tables import (
@@ -56,6 +56,8 @@ def plan_text(plan: SavedPlan) -> RenderableType:
         lines += [Text(), frontier_table(plan)]
     if plan.kinds:
         lines += [Text(), types_table(plan)]
+    if note := range_note([one.unpriced for one in (*plan.alternatives, *plan.frontier, *plan.kinds)]):
+        lines.append(Text(note.strip(), style="dim"))
     if plan.hosted:
         lines += [Text(), hosted_table(plan)]
     if plan.stores:
