@@ -11,6 +11,7 @@ modules: modules.json: pooling and the layers after it.
 text_settings: prompts, lower-casing, truncation side: what is done to a text before it is tokenized.
 length_limit: the longest text in tokens, and what limits it.
 position_scaling: positions whose scale depends on other texts.
+sparse_attention: attention whose form depends on earlier texts.
 own_code: which native classes equal a model's own code.
 packed_support: which models the packed engine computes.
 weights: the weights' files, their format, and whether they are whole.

@@ -10,6 +10,7 @@ from tasks.models.files import DAMAGED, BadModel, ModelFiles
 from tasks.models.length_limit import length_limit
 from tasks.models.modules import read_modules
 from tasks.models.position_scaling import is_scaled_by_longest, scaling_findings
+from tasks.models.sparse_attention import sparse_attention_findings
 from tasks.models.text_settings import (
     check_texts_are_plain,
     read_card,
@@ -76,6 +77,7 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
             *adapter_findings(files.json(f"{before}adapter_config.json")),
             *_foreign_inputs(config),
             *scaling_findings(config, limit.tokens),
+            *sparse_attention_findings(config, limit.tokens),
             *_no_sizes("config_sentence_transformers.json", truncate_dim=truncate),
             *_no_sizes(card.name, max_seq_length=card.found.get("max_seq_length")),
             *check_texts_are_plain(files, modules.folder, card, settings),

@@ -249,6 +249,30 @@ _mixed(
 _mixed("FNetModel", "FNet", hidden_size=64, intermediate_size=128, num_hidden_layers=2, initializer_range=0.1)
 
 
+def big_bird(folder: Path, attention: str) -> None:
+    """A BigBird that reads texts of up to 1,024 tokens: with full attention those of up to 704."""
+    size = tokenizers.wordpiece(folder)
+    save(
+        folder,
+        "BigBirdModel",
+        **SHAPE,
+        vocab_size=size,
+        max_position_embeddings=1024,
+        attention_type=attention,
+    )
+    sentence_transformer(folder, limit={"max_seq_length": 1024})
+
+
+@layout("BigBird with block-sparse attention, as it is published")
+def big_bird_in_blocks(folder: Path) -> None:
+    big_bird(folder, "block_sparse")
+
+
+@layout("BigBird with full attention (attention_type: original_full)")
+def big_bird_full(folder: Path) -> None:
+    big_bird(folder, "original_full")
+
+
 @layout("ModernBERT (modernbert-embed, gte-modernbert)")
 def modernbert(folder: Path) -> None:
     names = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}

@@ -14,8 +14,10 @@ if any(importlib.util.find_spec(name) is None for name in ("torch", "transformer
 from tasks.engines.load import load_encoder
 from tasks.engines.torch_engine import TorchEncoder
 from tasks.models.files import BadModel
-from tests.support.model_layouts.folders import sentence_transformer
-from tests.support.model_layouts.layouts import decoder
+from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
+from tests.support.model_layouts.comparison import reference
+from tests.support.model_layouts.folders import edit_json, sentence_transformer
+from tests.support.model_layouts.layouts import big_bird, decoder
 
 TRAINED = 16  # tokens, and texts here have up to 60
 LONGROPE: dict[str, Any] = {
@@ -56,6 +58,25 @@ def test_a_model_that_draws_by_lot_is_refused(tmp_path: Path) -> None:
     sentence_transformer(tmp_path)
     with pytest.raises(BadModel, match="gives other vectors of the same text each time"):
         load_encoder("torch", str(tmp_path), dtype="float32")
+
+
+def test_bigbird_gives_long_texts_the_vectors_of_the_reference_or_is_refused(tmp_path: Path) -> None:
+    """The reference in blocks gives a long text another vector once it has read a short one."""
+    pytest.importorskip("sentence_transformers")
+    big_bird(tmp_path, "original_full")
+    encoder = load_encoder("torch", str(tmp_path), dtype="float32")
+    texts = ["shards are leased " * 250, "a", "shards are owned " * 240]
+    cut = ChunkSpec(1_024)
+    ours = encoder.encode([split_texts(encoder.tokenizer, [text], cut)[0].ids[0] for text in texts])
+    theirs = reference(tmp_path, texts)
+    assert (ours * theirs).sum(1).min() > 0.9999
+    edit_json(tmp_path / "config.json", attention_type="block_sparse")
+    before, _, after = reference(tmp_path, [texts[0], texts[1], texts[0]])
+    assert before @ after < 0.99999
+    with pytest.raises(BadModel, match="more than 704 tokens in blocks until a shorter one comes"):
+        load_encoder("torch", str(tmp_path), dtype="float32")
+    edit_json(tmp_path / "sentence_bert_config.json", max_seq_length=704)
+    load_encoder("torch", str(tmp_path), dtype="float32")
 
 
 def test_positions_that_earlier_texts_scale_are_refused(tmp_path: Path) -> None:
