@@ -121,8 +121,13 @@ def _quoted(text: str) -> str:
     return (
         text
         if plain.isalnum() and plain.isascii() and not plain.isdigit() and not _word(text)
-        else json.dumps(text, ensure_ascii=False)
+        else "".join(map(_escaped, json.dumps(text, ensure_ascii=False)))
     )
+
+
+def _escaped(character: str) -> str:
+    """A character as it may stand in quotes: YAML takes more of them for the end of a line than JSON escapes."""
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
 
 
 def _word(text: str) -> bool:

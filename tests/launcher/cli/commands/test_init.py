@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher.jobs.parse import read_job
 from tests.support.cli_runs import in_process
 from tests.support.runs import write_jsonl
 
@@ -57,3 +58,23 @@ def test_folder_with_nothing_to_read_is_an_error_and_writes_nothing(tmp_path: Pa
     done = in_process("init", "-y", folder=tmp_path)
     assert done.returncode != 0
     assert not (tmp_path / "job.yaml").exists()
+
+
+@pytest.mark.parametrize("end", ["\n", "\x85", "\u2028", "\u2029"])
+def test_a_hostile_column_adds_no_key_to_the_job(tmp_path: Path, end: str) -> None:
+    """YAML takes more characters for the end of a line than JSON escapes."""
+    column = f"a{end}limits: {{budget: $999}}{end}#"
+    (tmp_path / "c").mkdir()
+    write_jsonl(
+        tmp_path / "c" / "a.jsonl",
+        [{"text": f"some words of text {n}", "id": n, column: "x"} for n in range(9)],
+    )
+    done = in_process("init", "c", "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    job = read_job(tmp_path / "job.yaml")[0]
+    assert job.limits.budget is None
+    text = (tmp_path / "job.yaml").read_text(encoding="utf-8").replace("# keep", "keep")
+    (tmp_path / "job.yaml").write_text(text, encoding="utf-8")
+    kept = read_job(tmp_path / "job.yaml")[0]
+    assert kept.output is not None
+    assert kept.output.keep == (column,)
