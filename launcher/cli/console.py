@@ -12,7 +12,7 @@ from rich.segment import Segment
 
 from launcher.cli.streams import note_document, wrapped_for, writing_output
 from launcher.documents.encode import json_pieces, json_value
-from tasks.printable import plain_lines
+from tasks.printable import plain, plain_lines
 
 Document = TypeVar("Document")
 
@@ -78,9 +78,12 @@ class _PlainConsole(Console):
 
 
 def say(text: str) -> None:
-    """Print one line about what is being done, to stderr; on a terminal it breaks between words."""
+    """Print one line about what is being done, to stderr; on a terminal it breaks between words.
+
+    A line break in the text is escaped: it comes from the name of a file or from what somebody else says.
+    """
     with contextlib.suppress(BrokenPipeError):  # a reader that closes our stderr must not end the work
-        print(wrapped_for(sys.stderr, plain_lines(text)), file=sys.stderr, flush=True)  # noqa: T201 - the edge
+        print(wrapped_for(sys.stderr, plain(text)), file=sys.stderr, flush=True)  # noqa: T201 - the edge
 
 
 def follow(bodies: Iterable[Document], render: Callable[[Document], Any], *, as_json: bool) -> None:

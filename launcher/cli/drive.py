@@ -106,7 +106,8 @@ def _drive_to_end(
         else:
             what_continues = _drive(ledger, run, folder, job, arguments, sink, each_look)
             if what_continues:
-                say(what_continues)
+                for line in what_continues.splitlines():
+                    say(line)
                 if job.sink is not None:
                     say(
                         f"the sink is not loaded meanwhile: embedfleet load {run.id} --follow does, from any machine"

@@ -335,7 +335,8 @@ class Controller:
             failure = failure_messages.last_failure(self.context, group)
             text = failure_messages.given_up_text(view, group, failure)
             self.context.ledger.runs.record_event(self.context.run, "given up", text, self.now)
-            self.callbacks.say(f"{failure_messages.log_excerpt(self.context.backend, failure)}\n{text}")
+            for line in (*failure_messages.log_excerpt(self.context.backend, failure).splitlines(), text):
+                self.callbacks.say(line)
 
     def _fail(self, view: FleetView) -> None:
         """End a run whose machines die without finishing a shard.

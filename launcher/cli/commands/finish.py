@@ -17,6 +17,7 @@ from launcher.format import plural
 from launcher.output.dataset import write_dataset
 from launcher.output.finished_run import FinishedRun
 from launcher.output.garbage import find_garbage
+from tasks.printable import plain
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
 from tasks.stores.base import Eraser
@@ -64,7 +65,7 @@ def _text(document: FinishDocument) -> str:
     summary = f"{plural(len(document.found), 'file')} of {plural(size, 'byte')} that no receipt names {verb}"
     if not document.found:
         summary = "nothing to remove"
-    kept = [f"kept {one.key}: {one.reason}" for one in document.kept]
+    kept = [f"kept {plain(one.key)}: {one.reason}" for one in document.kept]
     return "\n".join(
         [f"{document.run}: {plural(document.files, 'file')} in {document.dataset}; {summary}", *kept]
     )

@@ -31,6 +31,11 @@ def test_say_prints_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "reading\n")
 
 
+def test_a_name_with_a_line_break_begins_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    say("not read: a\nError: forged\r\x85b")
+    assert capsys.readouterr().err == "not read: a\\nError: forged\\r\\x85b\n"
+
+
 def test_say_survives_a_closed_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", BrokenStream())
     say("reading")

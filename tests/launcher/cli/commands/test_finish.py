@@ -61,7 +61,9 @@ def test_finish_keeps_a_users_table_and_names_it(laptop: Launching) -> None:
     assert embedfleet("launch", "plan.json", folder=laptop.folder).returncode == 0
     data = laptop.folder / "out" / "data"
     shutil.copy(next(data.iterdir()), data / "mine.parquet")
+    (data / "b\nsmall: nothing to remove").touch()
     said = embedfleet("finish", folder=laptop.folder)
     assert said.returncode == 0
     assert "kept data/mine.parquet" in said.stdout
+    assert "kept data/b\\nsmall: nothing to remove: its name" in said.stdout
     assert (data / "mine.parquet").exists()
