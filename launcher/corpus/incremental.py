@@ -11,7 +11,6 @@ the hash of what the model reads (`tasks.worker.reading.earlier_vectors`).
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import json
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +20,7 @@ import pyarrow as pa
 
 from launcher.corpus.files.listing import Listing
 from launcher.format import plural, verb
-from launcher.output.hashed_names import contains, id_hash
-from launcher.output.id_hashes import sort_in_place
+from launcher.output.stored_files import StoredFiles
 from tasks.errors import Problem
 from tasks.formats.documents.readers import installed_versions, libraries_of, locked_versions
 from tasks.formats.parquet.parquet_reader import read_small_table
@@ -34,7 +32,7 @@ from tasks.protocol.manifest import Header
 from tasks.protocol.reuse import EarlierFile, write_reuse
 from tasks.protocol.runs import runs_of
 from tasks.protocol.shard import SLAB, Kind, Shard, Slice
-from tasks.stores.base import Store, StoreError, create_once, list_all, read
+from tasks.stores.base import Store, StoreError, create_once, read
 
 # Settings that change the vectors of the same texts, and their names in a job file.
 VECTOR_SETTINGS = {
@@ -55,7 +53,7 @@ VECTOR_SETTINGS = {
     "precision": "precision",
 }
 
-DATASET_COLUMNS = ("run", "shard", "position", "file", "sha256")  # that are read of a dataset
+DATASET_COLUMNS = ("run", "shard", "position", "file", "sha256", "bytes")  # that are read of a dataset
 MOST_EARLIER_FILES = 64  # that a worker reads for one shard
 NEIGHBOURS = 3  # shards of an earlier run that are looked at for one slice: those that begin nearest to it
 
@@ -114,9 +112,7 @@ class _Selection:
         self.earlier: list[EarlierShard] = []
         self.columns: dict[str, tuple[bool, bool]] = {}  # `text_hash` and its form in the kept shards, by run
         self.same = False
-        self.there: array[int] | None = (
-            None  # hashes of the names of all vector files, listed when first asked for
-        )
+        self.there: StoredFiles | None = None  # all files of vectors, listed when first asked for
 
     def use(self, run: str) -> None:
         """Take the shards of `run` whose files are unchanged, if its vectors are such as this job asks for."""
@@ -161,15 +157,15 @@ class _Selection:
         return not other
 
     def _lost(self, run: str, dataset: "_Dataset") -> dict[KeptShard, str]:
-        """The shards whose files are gone."""
+        """The shards whose files are gone, or longer or shorter than they were."""
         if self.there is None:
-            self.there = _vectors_there(self.store)
+            self.there = StoredFiles.under(self.store, VECTORS_PREFIX)
         lost = dataset.without_files(self.there)
         if lost:
             gone = next(iter(lost.values()))
             self.say(
                 f"{plural(len(lost), 'shard')} of run {run} "
-                f"{verb(len(lost), 'is', 'are')} embedded again, because files are gone: {gone}"
+                f"{verb(len(lost), 'is', 'are')} embedded again, because files are gone or of another size: {gone}"
             )
         return lost
 
@@ -340,13 +336,14 @@ class _Dataset:
 
     shards: list[tuple[str, Shard]]
     files: Mapping[KeptShard, tuple[EarlierFile, ...]]  # of vectors
+    sizes: Mapping[str, int]  # bytes of these files
 
-    def without_files(self, there: "array[int]") -> dict[KeptShard, str]:
-        """The shards of which a file of vectors is gone, with that file. `there`: sorted hashes of those in the store."""
+    def without_files(self, there: StoredFiles) -> dict[KeptShard, str]:
+        """The shards of which a file of vectors is gone or of another size, with that file."""
         return {
             shard: gone[0]
             for shard, files in self.files.items()
-            if (gone := [file.key for file in files if not contains(there, id_hash(file.key, 0))])
+            if (gone := [one.key for one in files if not there.has_sized(one.key, self.sizes[one.key])])
         }
 
 
@@ -358,9 +355,11 @@ def _read_dataset(store: Store, run: str) -> _Dataset:
     wanted: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     files: dict[KeptShard, list[EarlierFile]] = defaultdict(list)
     columns = (table.column(name).to_pylist() for name in DATASET_COLUMNS)
-    for owner, shard, position, file, digest in zip(*columns, strict=True):
+    sizes = dict[str, int]()
+    for owner, shard, position, file, digest, size in zip(*columns, strict=True):
         wanted[owner][position // SLAB].add(shard)
         files[owner, shard].append(EarlierFile(file, digest))
+        sizes[file] = size
     shards = [
         (owner, shard)
         for owner, slabs in wanted.items()
@@ -368,11 +367,4 @@ def _read_dataset(store: Store, run: str) -> _Dataset:
         for shard in manifest.read_slab(store, owner, slab)
         if shard.id in ids
     ]
-    return _Dataset(shards, {shard: tuple(found) for shard, found in files.items()})
-
-
-def _vectors_there(store: Store) -> "array[int]":
-    """Sorted hashes of the names of all files of vectors: 8 bytes a file."""
-    found = array("Q", (id_hash(entry.key, 0) for entry in list_all(store, VECTORS_PREFIX)))
-    sort_in_place(found)
-    return found
+    return _Dataset(shards, {shard: tuple(found) for shard, found in files.items()}, sizes)

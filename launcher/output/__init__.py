@@ -7,7 +7,8 @@ taken_over: the shards of earlier runs whose vectors belong to the dataset of a 
 hashed_names: names as 64-bit hashes, and whether a set of them has one.
 id_hashes: compares sequences of ids at 8 bytes an id.
 vector_sample: a bounded sample of the vectors of a run.
-missing: notices that files of a finished run are gone.
+stored_files: which files an output holds, by name and size.
+missing: notices that files of a finished run are gone or cut.
 repeats_run: reads the receipts of the run that embeds first what a corpus repeats.
 finished_run: the receipts of a finished run, and which files they name.
 garbage: finds files of a finished run's attempts that lost.

@@ -1,6 +1,6 @@
 """The receipts of a finished run, read from the store one by one, and the files that they name.
 
-A ledger may be older than the run, so none is asked. What is kept is 16 bytes a shard and 16 bytes a file, and the
+A ledger may be older than the run, so none is asked. What is kept is 16 bytes a shard and 24 bytes a file, and the
 receipts of one slab; the names of a folder are in memory while it is listed.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from launcher.format import plural, verb
 from launcher.output.hashed_names import contains, id_hash
 from launcher.output.id_hashes import sort_in_place
-from launcher.output.missing import stored_names
+from launcher.output.stored_files import StoredFiles
 from tasks.errors import Problem
 from tasks.protocol import documents, manifest, receipt
 from tasks.protocol.keys import VECTORS_PREFIX, manifest_header_key, manifest_slabs_prefix, receipt_key
@@ -41,19 +41,19 @@ class FinishedRun:
         self._ids = array("Q", (int(shard.id, 16) for shard in manifest.all_shards(store, header)))
         self._check_manifest()
         self._retries = self._newest_receipts()  # before the vectors: a file is there before its receipt
-        self._there = stored_names(store, VECTORS_PREFIX)
+        self._there = StoredFiles.under(store, VECTORS_PREFIX)
         self._named: array[int] | None = None
 
     def receipts(self) -> Iterator[Receipt]:
         """Read the receipt of each shard, by position.
 
         Raises:
-            Problem: a receipt is damaged, or, at the end, vectors that receipts name are missing.
+            Problem: a receipt is damaged, or, at the end, vectors that receipts name are missing or of another size.
         """
         named, lost, first = array("Q"), 0, ""
         for one in self._each():
-            for key, _ in one.files:
-                if not contains(self._there, id_hash(key, 0)):
+            for key, size in one.sizes:
+                if not self._there.has_sized(key, size):
                     lost, first = lost + 1, min(first or key, key)
             # Files of receipts before a retry are kept: a later run may have taken them over into its dataset.
             for counted in (one, *self._before_retries(one)):
@@ -63,7 +63,7 @@ class FinishedRun:
         if lost:
             raise Problem(
                 f"{plural(lost, 'file')} of receipts of run {self.header.run} "
-                f"{verb(lost, 'is', 'are')} missing, the first is {first}",
+                f"{verb(lost, 'is', 'are')} missing or of another size, the first is {first}",
                 hint="nothing was deleted; restore them, or embed what is missing again: "
                 f"embedfleet resume {self.header.run}",
             )

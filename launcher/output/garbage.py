@@ -1,9 +1,10 @@
 """Find the files of a finished run that may be deleted: output of lost workers, and of those that were overtaken.
 
 A file is garbage only where it is proven to be the output of an attempt of this run that lost: no receipt names it, its
-name is that of a shard and of a nonce that the store records for that shard (in a lease, a part or a receipt), and its
-own metadata name this run. Metadata alone prove nothing: a table derived from ours inherits them. A lease that was
-given back holds no nonce any more, so files of its attempt are kept, and listed as kept. Of a repeats run
+name is that of a shard and of a nonce that the store records for that shard (in a lease or a part) and that is not of
+the attempt that won, and its own metadata name this run. Where nothing of a shard was embedded no attempt won, and files
+of the one that said so are garbage, too. Metadata alone prove nothing: a table derived from ours inherits them. A lease
+that was given back holds no nonce any more, so files of its attempt are kept, and listed as kept. Of a repeats run
 (`tasks.protocol.repeats`) texts and vectors are garbage, because no reader uses them; its receipts stay for reports.
 """
 # the stubs of pyarrow are generic in what a file decides
@@ -105,16 +106,19 @@ class _Judge:
         if vectors and (maker := _run_of(store, key)) != run:
             return OTHER_RUN if maker else "its metadata name no run"
         if shard not in self.attempts:
-            nonce = self.run.receipt_of(shard, slab).nonce
-            self.attempts[shard] = _attempts(store, run, slab, shard, nonce)
-        if match["attempt"] not in self.attempts[shard]:
+            self.attempts[shard] = _attempts(store, run, slab, shard)
+        winner = self.run.receipt_of(shard, slab)
+        won = match["attempt"] == winner.nonce[:ATTEMPT_CHARACTERS]
+        if won and winner.key is not None:
+            return "the receipt of the attempt that it is named after does not name it"
+        if not won and match["attempt"] not in self.attempts[shard]:
             return "no lease of this run that is still recorded made it"
         return None
 
 
-def _attempts(store: Store, run: str, slab: str, shard: str, nonce: str) -> frozenset[str]:
-    """The attempts at a shard that the store records: in its leases that still hold a nonce, its parts, its receipt."""
-    found = {nonce[:ATTEMPT_CHARACTERS]}
+def _attempts(store: Store, run: str, slab: str, shard: str) -> frozenset[str]:
+    """The attempts at a shard that the store records: in its leases that still hold a nonce, and its parts."""
+    found = set[str]()
     for entry in list_all(store, f"{leases_prefix(run, slab)}{shard}/"):
         if lease.is_free(entry):
             continue

@@ -1,15 +1,16 @@
-"""Notice that a part of a run's output is gone: deleted, emptied, or restored without it.
+"""Notice that a part of a run's output is gone: deleted, emptied, cut, or restored without it.
 
 Compares what the ledger knows to be done with what the store holds: the manifest, a receipt for each shard that is done,
-and each file that a receipt names. Two listings, and 8 bytes a file in memory; nothing is read.
+and each file that a receipt names, vectors by their size, too. Two listings, and 16 bytes a file in memory; nothing is
+read, so of a file that was changed at equal size only `verify` knows.
 """
 
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from launcher.format import plural
-from launcher.output.hashed_names import contains, id_hash, sorted_hashes
+from launcher.output.hashed_names import contains, id_hash
+from launcher.output.stored_files import StoredFiles, stored_names
 from tasks.errors import Problem
 from tasks.protocol.keys import VECTORS_PREFIX, manifest_header_key, quarantine_prefix, receipts_prefix
 from tasks.protocol.receipt import Receipt
@@ -28,10 +29,11 @@ class MissingOutput:
     manifest: bool = False
     receipts: tuple[Receipt, ...] = ()  # as the ledger has them; the store does not
     files: tuple[str, ...] = ()  # that receipts name, which are there or not
-    shards: tuple[Receipt, ...] = ()  # whose receipt is there, and a file of theirs is not
+    other_size: tuple[str, ...] = ()  # files that are there, and longer or shorter than their receipts say
+    shards: tuple[Receipt, ...] = ()  # whose receipt is there, and a file of theirs is not as it says
 
     def __bool__(self) -> bool:
-        return self.manifest or bool(self.receipts) or bool(self.files)
+        return self.manifest or bool(self.receipts) or bool(self.files) or bool(self.other_size)
 
     @property
     def lost(self) -> tuple[Receipt, ...]:
@@ -49,17 +51,26 @@ class MissingOutput:
             said.append(
                 f"{len(self.files):,} of {plural(self.named, 'file')} are missing, the first is {self.files[0]}"
             )
+        if self.other_size:
+            said.append(
+                f"{len(self.other_size):,} of {plural(self.named, 'file')} are longer or shorter than their receipts"
+                f" say, the first is {self.other_size[0]}"
+            )
         return "; ".join(said)
 
 
 def find_missing(store: Store, run: str, receipts: Iterable[Receipt]) -> MissingOutput:
     """Compare the receipts that the ledger holds with what is in the store."""
     done = named = 0
-    vectors, quarantines = stored_names(store, VECTORS_PREFIX), stored_names(store, quarantine_prefix(run))
+    vectors, quarantines = (
+        StoredFiles.under(store, VECTORS_PREFIX),
+        stored_names(store, quarantine_prefix(run)),
+    )
     listings: dict[int, ReceiptListing] = {}
     unsigned: list[Receipt] = []
     incomplete: list[Receipt] = []
     lost: list[str] = []
+    changed: list[str] = []
     for one in receipts:
         done += 1
         named += len(one.files) + len(one.quarantines)
@@ -68,12 +79,14 @@ def find_missing(store: Store, run: str, receipts: Iterable[Receipt]) -> Missing
             listings = {number: _listing(store, run, number)}  # receipts come by position
         if listings[number].retry(one.shard).number > one.retry:
             continue  # it was put back since, perhaps by another launcher, and this receipt no longer counts
-        gone = [key for key, _ in one.files if not contains(vectors, id_hash(key, 0))]
+        gone = [key for key, _ in one.sizes if not vectors.has(key)]
+        other = [key for key, size in one.sizes if vectors.has(key) and not vectors.has_sized(key, size)]
         gone += [key for key in one.quarantines if not contains(quarantines, id_hash(key, 0))]
         lost += gone
+        changed += other
         if one.shard not in listings[number].done:
             unsigned.append(one)
-        elif gone:
+        elif gone or other:
             incomplete.append(one)
     return MissingOutput(
         run=run,
@@ -82,6 +95,7 @@ def find_missing(store: Store, run: str, receipts: Iterable[Receipt]) -> Missing
         manifest=not store.list(manifest_header_key(run)),
         receipts=tuple(unsigned),
         files=tuple(lost),
+        other_size=tuple(changed),
         shards=tuple(incomplete),
     )
 
@@ -102,11 +116,6 @@ def output_gone(missing: MissingOutput) -> Problem:
         f"run {missing.run} was finished, and its output is gone or incomplete: {missing}",
         hint=f"restore it; or embed what is missing again: embedfleet resume {missing.run}",
     )
-
-
-def stored_names(store: Store, prefix: str) -> "array[int]":
-    """Hashes of all keys with this prefix, for `contains`: 8 bytes each."""
-    return sorted_hashes(id_hash(entry.key, 0) for entry in list_all(store, prefix))
 
 
 def _listing(store: Store, run: str, slab: int) -> ReceiptListing:

@@ -99,6 +99,13 @@ class Receipt:
         return (*((file.key, file.digest) for file in self.earlier), *own)
 
     @property
+    def sizes(self) -> tuple[tuple[str, int], ...]:
+        """Key and bytes of all files of the shard; the own file has what remains of `output_bytes`."""
+        earlier = tuple((file.key, file.bytes) for file in self.earlier)
+        own = () if self.key is None else ((self.key, self.output_bytes - sum(size for _, size in earlier)),)
+        return (*earlier, *own)
+
+    @property
     def quarantines(self) -> tuple[str, ...]:
         """Keys of all failed rows, in the order of the shard's input."""
         return tuple(key for key in (*(file.quarantine for file in self.earlier), self.quarantine) if key)

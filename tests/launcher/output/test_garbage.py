@@ -1,6 +1,7 @@
 """Garbage is the files of lost attempts of a finished run, and no other file."""
 
 import json
+import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -102,6 +103,17 @@ def test_an_attempt_whose_lease_was_given_back_is_kept(store: FolderStore, tmp_p
     assert kept(store, header) == [key]
 
 
+def test_a_copy_that_bears_the_name_of_the_attempt_that_won_is_kept(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """Its receipt names all files of that attempt, so somebody else wrote this one."""
+    header = finished_run(store, tmp_path)
+    one = finished_receipts(store, header)[0]
+    key = copy_vectors(store, header, f"{one.shard}-{one.nonce[:12]}-1")
+    assert found(store, header) == []
+    assert kept(store, header) == [key]
+
+
 def test_files_of_other_runs_and_other_programs_are_not_garbage(store: FolderStore, tmp_path: Path) -> None:
     header = finished_run(store, tmp_path)
     finished_run(store, tmp_path, "run-2")
@@ -138,6 +150,15 @@ def test_a_missing_receipt_is_refused(store: FolderStore, tmp_path: Path) -> Non
     (store.root / receipt_key(header.run, shard.slab, shard.id)).unlink()
     with pytest.raises(Problem, match="1 of 3 shards have no receipt"):
         finished_receipts(store, header)
+
+
+def test_a_file_that_was_cut_is_refused(store: FolderStore, tmp_path: Path) -> None:
+    header = finished_run(store, tmp_path)
+    key = finished_receipts(store, header)[0].key
+    assert key
+    os.truncate(store.root / key, 100)
+    with pytest.raises(Problem, match=f"missing or of another size, the first is {key}"):
+        found(store, header)
 
 
 def test_a_missing_file_that_a_receipt_names_is_refused(store: FolderStore, tmp_path: Path) -> None:
@@ -300,9 +321,12 @@ def test_parts_of_a_finished_run_are_garbage_and_their_files_are_not(
     any_store.put(part, b"{}")
     place = receipt_key(header.run, shard.slab, shard.id)
     body = json.loads(read(any_store, place) or b"")
-    file = {"key": key, "digest": body["digest"], "bytes": 1, "rows": 1, "tokens": 0, "quarantine": None}
+    size = any_store.list(key)[0].size
+    file = {"key": key, "digest": body["digest"], "bytes": size, "rows": 1, "tokens": 0, "quarantine": None}
     file |= {"worker": "bob", "started": body["started"], "finished": body["finished"]}
-    any_store.put(place, json.dumps(body | {"earlier": [file]}).encode())
+    any_store.put(
+        place, json.dumps(body | {"earlier": [file], "output_bytes": body["output_bytes"] + size}).encode()
+    )
     assert erase_garbage(any_store, header) == [part]
     assert read(any_store, key) is not None
 

@@ -1,5 +1,6 @@
 """A finished run whose output is gone is noticed."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -24,4 +25,18 @@ def test_a_missing_file_and_a_missing_output_are_named(tmp_path: Path) -> None:
         check_output_there(store, header.run, receipts)
     shutil.rmtree(store.root)
     with pytest.raises(Problem, match="its output is gone"):
+        check_output_there(store, header.run, receipts)
+
+
+def test_a_file_of_another_size_is_named(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "out")
+    header = finished_run(store, tmp_path)
+    receipts = receipts_of(store, header)
+    key = receipts[0].key
+    assert key
+    os.truncate(store.root / key, (store.root / key).stat().st_size - 1)
+    with pytest.raises(
+        Problem,
+        match=f"1 of {len(receipts)} files are longer or shorter than their receipts say, the first is {key}",
+    ):
         check_output_there(store, header.run, receipts)

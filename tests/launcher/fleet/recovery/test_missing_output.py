@@ -3,6 +3,7 @@
 # the stubs of pyarrow are generic in what a file decides
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -81,6 +82,10 @@ def one_file(run: Finished) -> None:
     run.data[1].unlink()
 
 
+def end_of_a_file(run: Finished) -> None:
+    os.truncate(run.data[1], 1_000)
+
+
 def all_but_the_vectors(run: Finished) -> None:
     shutil.rmtree(run.of_run)
 
@@ -97,12 +102,14 @@ RESUME, LAUNCH = ("resume",), ("launch", "plan.json")
 CASES = [
     pytest.param(everything, LAUNCH),
     pytest.param(one_file, RESUME),
+    pytest.param(end_of_a_file, LAUNCH),
     *(
         pytest.param(lose, command, marks=pytest.mark.slow)
         for lose, command in (
             (everything, RESUME),
             (one_file, LAUNCH),
             (all_vectors, RESUME),
+            (end_of_a_file, RESUME),
             (all_vectors, LAUNCH),
             (all_but_the_vectors, RESUME),
             (receipts, RESUME),
@@ -168,8 +175,11 @@ def test_a_run_that_loses_its_output_twice_is_embedded_a_third_time(run: Finishe
     assert run.command("verify", "--no-embed").returncode == 0
 
 
-def test_plan_takes_files_whose_vectors_are_gone_for_new(run: Finished) -> None:
-    one_file(run)
+@pytest.mark.parametrize("lose", [one_file, end_of_a_file])
+def test_plan_takes_files_whose_vectors_are_gone_for_new(
+    run: Finished, lose: Callable[[Finished], None]
+) -> None:
+    lose(run)
     done = run.command("plan", "job.yaml", "--on", "local", "--probe", "0.1", "--json")
     assert "1 shard of run" in done.stderr
     assert json.loads(done.stdout)["profile"]["documents"] == DOCUMENTS
