@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 DOUBLE_DIGITS = 53  # binary ones of a float of Python, JSON and most columns
+ROUNDED = "whose last digits are rounded"  # said of such an id
 
 
 def id_text(value: Any, *, plain: bool = True) -> str | None:
@@ -44,7 +45,7 @@ def rounded_id(value: Any, digits: int = DOUBLE_DIGITS) -> str | None:
     """
     if not isinstance(value, float) or not isfinite(value) or abs(value) <= 2**digits:
         return None
-    return f"float {_number(value)}, whose last digits are rounded"
+    return f"float {_number(value)}, {ROUNDED}"
 
 
 def id_of_bytes(value: bytes) -> str | None:

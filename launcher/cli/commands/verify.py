@@ -19,11 +19,13 @@ from launcher.output.verification.verify import verify
 from launcher.output.verification.verify_report import VerifyReport
 from launcher.planning.saved import plan_file
 from launcher.reports.terminal.runs.verify import verify_text
+from tasks.formats.ids import ROUNDED
 from tasks.protocol import manifest
 from tasks.protocol.keys import dataset_key
 from tasks.stores.open import open_store
 
 DAMAGED = re.compile(rf"((?:data|_embedfleet)/\S+) (?:{UNREADABLE}|{OTHER_FILE})")
+TOOK_ROUNDED = "the version that made this run took rounded ids as they are, so some of them are wrong"
 
 
 def _next_step(run: Run, report: VerifyReport) -> str:
@@ -42,7 +44,9 @@ def _next_step(run: Run, report: VerifyReport) -> str:
     missing = any(fault.endswith((" is missing", "has no receipt")) for fault in report.faults)
     if missing or run.state != RunState.DONE:
         return f"embedfleet resume {run.id} embeds again what is missing; else embed into a new output path"
-    return "embed into a new output path"
+    again = "embed into a new output path"
+    rounded = any(ROUNDED in fault for fault in report.faults)
+    return f"{TOOK_ROUNDED}; write them as integers or text and {again}" if rounded else again
 
 
 def _not_finished(run: Run, report: VerifyReport) -> Problem:

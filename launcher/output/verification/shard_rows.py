@@ -123,6 +123,7 @@ class InputRows:
     quarantine: Quarantine
     documents: int = 0
     failed: int = 0
+    unlisted: BadRow | None = None  # the first that is not in quarantine
 
     def __post_init__(self) -> None:
         self.failed = sum(lost.rows for lost in self.quarantine.lost)
@@ -135,6 +136,8 @@ class InputRows:
                 continue
             if isinstance(row, BadRow):
                 self.failed += row.rows
+                if self.unlisted is None and not contains(places, id_hash(row.file, row.position)):
+                    self.unlisted = row
                 continue
             self.documents += 1
             if places and contains(places, id_hash(row.file, row.position)):

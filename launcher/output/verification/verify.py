@@ -342,4 +342,10 @@ def _row_faults(done: Receipt, output: OutputRows, source: InputRows, quarantine
     if quarantined != done.failed_rows:
         yield f"{plural(quarantined, 'row')} in quarantine, but its receipt says {done.failed_rows}"
     elif source.failed != done.failed_rows:
-        yield f"{plural(source.failed, 'bad row')} in the input, but its receipt says {done.failed_rows}"
+        yield f"{plural(source.failed, 'bad row')} in the input, but its receipt says {done.failed_rows}{_why(source)}"
+
+
+def _why(source: InputRows) -> str:
+    """The first bad row that is not in quarantine: a worker did not see it, or a version before took it for good."""
+    row = source.unlisted
+    return "" if row is None else f"; not in quarantine: {row.file} at {row.position:,}, {row.reason}"

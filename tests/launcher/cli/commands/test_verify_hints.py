@@ -7,6 +7,7 @@ import pytest
 from launcher.cli.commands import verify as command
 from launcher.ledger.records import RunState
 from launcher.output.verification.verify_report import VerifyReport
+from tasks.formats.ids import rounded_id
 from tests.support.ledger_values import NOON
 
 REPORT = VerifyReport(
@@ -40,6 +41,10 @@ def test_advice_fits_a_run_that_is_not_finished(state: RunState, advice: str) ->
         (
             "shard 1: data/a.parquet is not the file that its receipt names (SHA-256)",
             "restore data/a.parquet",
+        ),
+        (
+            f"shard 0: 4 bad rows in the input; not in quarantine: a.csv at 0, 'id' is {rounded_id(2.0**53 + 2)}",
+            "took rounded ids as they are",
         ),
         ("shard 1: 2 vectors not of length 1", "embed into a new output path"),
     ],

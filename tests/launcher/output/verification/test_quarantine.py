@@ -27,7 +27,11 @@ def test_missing_quarantine_is_found(run: Finished) -> None:
 
 def test_receipt_that_hides_failed_rows_is_found(run: Finished) -> None:
     run.sign(2, failed_rows=0, quarantine=None)
-    assert run.faults() == ["shard 2: 2 bad rows in the input, but its receipt says 0"]
+    (fault,) = run.faults()
+    assert fault.startswith("shard 2: 2 bad rows in the input, but its receipt says 0; ")
+    assert fault.endswith(
+        "not in quarantine: 2.jsonl at 966, no text: 'text' is missing or null; the line has 'id'"
+    )
 
 
 def fail_in_the_engine(run: Finished, position: int, document: str, *, listed: bool) -> None:
