@@ -1,6 +1,6 @@
 """Prices of machines, storage, egress and hosted APIs, each with its date and source, and GPU specifications.
 
-Imports: nothing of launcher and tasks; within pricing refresh > sources, price_book > validate, merge > offer, gpu.
+Imports: nothing of launcher and tasks; within pricing refresh > sources, book > offer, gpu.
 
 offer: Quote, a row of a price feed, and Offer, a validated price.
 refresh: fetch from the sources, validate, merge, write a new book.
