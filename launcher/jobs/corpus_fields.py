@@ -6,7 +6,7 @@ from decimal import Decimal
 from math import fsum
 
 from launcher.jobs.job import CorpusSource, DeclaredCorpus, Unit
-from launcher.jobs.keys import CLOUDS, UNITS, names
+from launcher.jobs.keys import CLOUDS, LIMIT_CLOUDS, UNITS, names
 from launcher.jobs.paths import check_location, expand
 from launcher.jobs.yaml_fields import (
     Field,
@@ -142,7 +142,15 @@ def read_region(field: Field | None) -> str | None:
     cloud, _, region = written.partition("/")
     if cloud in STORE_CLOUDS and (region or cloud in REGIONLESS_STORES):
         return written
-    return field.reject(f"must be cloud/region, such as aws/us-east-1, or r2; this is {excerpt(written)}")
+    if cloud in LIMIT_CLOUDS and cloud not in STORE_CLOUDS:
+        return field.reject(
+            f"storage and transfer of {cloud} have no price here: name a region of {', '.join(STORE_CLOUDS[:3])}, r2 or "
+            f"local, or leave it out (they are then unknown); this is {excerpt(written)}"
+        )
+    return field.reject(
+        f"must be cloud/region of {', '.join(STORE_CLOUDS[:3])}, such as aws/us-east-1, or r2 or local; "
+        f"this is {excerpt(written)}"
+    )
 
 
 def _lengths(field: Field | None) -> tuple[tuple[float, float], ...]:

@@ -26,6 +26,7 @@ from launcher.planning.estimates.unpriced import with_bounds
 from launcher.planning.offers.candidates import CandidateSet, data_locations, rented_engine
 from launcher.planning.offers.machine_groups import machine_groups, quota_needs
 from launcher.planning.offers.quotas import regions_without_quota, unused_quota
+from launcher.planning.offers.unmatched import unmatched_names
 from launcher.planning.optimizer.decide import Alternative, Decision, single_type_fleet, usd_above
 from launcher.planning.optimizer.search import Requirements, rank_usd
 from launcher.planning.plan import Plan, name_run
@@ -249,6 +250,7 @@ def _not_priced(
         out += clouds.candidates.not_priced
         out += unused_quota(clouds.requirements, clouds.candidates.candidates)
         out += regions_without_quota(request.job, clouds.candidates.candidates)
+        out += unmatched_names(request.job, request.options.offers)
     elif request.options.on != "local":
         out.append(f"clouds: the shape of {request.job.model} is not known (give `model:` as a mapping)")
     return tuple(out)

@@ -4,7 +4,7 @@ The input and output around the pure modules of this package; `assemble` makes t
 Spends nothing and writes nothing to any cloud.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -28,6 +28,7 @@ from launcher.planning.offers.candidates import (
     run_charges,
 )
 from launcher.planning.offers.quotas import gpu_quota, regions_without_quota, vcpu_limits
+from launcher.planning.offers.unmatched import near_region
 from launcher.planning.optimizer.decide import Alternative, Decision, decide, usd_above
 from launcher.planning.optimizer.search import Requirements
 from launcher.planning.plan import Plan
@@ -53,6 +54,7 @@ from launcher.planning.this_machine import (
     estimate_this_machine,
     why_not_chosen,
 )
+from pricing.offer import Offer
 
 # What to do about a limit that keeps all offers out.
 LIMITS = ("limits.gpus", "limits.clouds", "limits.regions", "limits.spot")  # as `usable_offers` asks them
@@ -210,7 +212,7 @@ def _decide(
         return decide_here(request, this_machine.estimate)
     try:
         if not clouds.candidates.candidates:
-            raise _no_candidates(clouds.candidates, request.job)
+            raise _no_candidates(clouds.candidates, request.job, request.options.offers)
         with silence_solver_output():
             found = decide(clouds.candidates.candidates, clouds.requirements)
     except Infeasible as error:
@@ -235,7 +237,7 @@ def _here_instead(found: Decision, here: Estimate) -> Decision:
     )
 
 
-def _no_candidates(found: CandidateSet, job: Job) -> Infeasible:
+def _no_candidates(found: CandidateSet, job: Job, offers: Sequence[Offer]) -> Infeasible:
     """Why no offer is left: the reason that most of those were left out for that pass the job's own limits.
 
     Where none passes them, the last limit that any of them came to, in the order in which limits are asked.
@@ -258,5 +260,14 @@ def _no_candidates(found: CandidateSet, job: Job) -> Infeasible:
     own = reason == "limits.clouds" and job.limits.clouds == ("slurm",)
     return Infeasible(
         f"no offer is left of {sum(left_out.values()):,}; {count:,}{of_these} fall to: {reason}",
-        hint=OWN_PRICES if own else HINTS.get(reason, loosen),
+        hint=OWN_PRICES if own else f"{_misspelt(reason, job, offers)}{HINTS.get(reason, loosen)}",
     )
+
+
+def _misspelt(reason: str, job: Job, offers: Sequence[Offer]) -> str:
+    """The region that was meant, where one that fits no offer is spelt nearly like it."""
+    if reason != "limits.regions":
+        return ""
+    clouds = [offer for offer in offers if not job.limits.clouds or offer.cloud in job.limits.clouds]
+    near = [name for name in (near_region(pattern, clouds) for pattern in job.limits.regions) if name]
+    return f"did you mean {', '.join(near)}? " if near else ""

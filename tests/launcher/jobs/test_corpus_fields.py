@@ -157,3 +157,18 @@ def test_the_format_of_tables_survives_the_plan() -> None:
 
 def test_without_a_format_a_job_is_dumped_as_before_there_was_one() -> None:
     assert "csv" not in dump(job("corpus: in\n", WITHOUT_CORPUS))["corpus"]
+
+
+@pytest.mark.parametrize(
+    ("region", "said"),
+    [
+        (
+            "oci/us-ashburn-1",
+            "storage and transfer of oci have no price here: name a region of aws, gcp, azure",
+        ),
+        ("awz/us-east-1", "must be cloud/region of aws, gcp, azure, such as aws/us-east-1, or r2 or local"),
+        ("aws", "must be cloud/region of aws, gcp, azure, such as aws/us-east-1, or r2 or local"),
+    ],
+)
+def test_region_of_a_cloud_without_prices_of_storage_says_so(region: str, said: str) -> None:
+    assert said in str(only_mistake(f"corpus: {{path: docs, region: {region}}}", WITHOUT_CORPUS))
