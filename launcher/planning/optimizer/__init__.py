@@ -1,6 +1,6 @@
 """Find the cheapest fleet that keeps deadline, budget and quota at P90; pure.
 
-Imports: planning.estimate, planning.monte_carlo, throughput.spread, errors, money; numpy, highspy.
+Imports: planning.estimates, throughput.spread, errors, format, money; pricing.account; numpy, highspy.
 
 decide: the decision: chosen fleet, frontier, alternatives, and which limits bind.
 search: fleets that keep the limits at P90: for a deadline, over all deadlines, in parts of the market.

@@ -12,6 +12,7 @@ from decimal import Decimal
 from math import ceil, inf
 
 from launcher.errors import Infeasible
+from launcher.format import hours_text, money
 from launcher.planning.estimates.estimate import Allocation, Candidate, Estimate
 from launcher.planning.estimates.launching import LAUNCHES_AT_ONCE
 from launcher.planning.estimates.unpriced import is_fully_priced, with_bounds
@@ -266,8 +267,8 @@ def _fewer_machines(chosen: Estimate, cheapest: Estimate) -> tuple[str, ...]:
         return ()
     more = max(Decimal(0), rank_usd(chosen) - rank_usd(cheapest))
     sentence = (
-        f"fewer machines: {chosen.machines} instead of {cheapest.machines} in {duration_text(cheapest.hours.mid)}, "
-        f"for ${more:,.2f} more (within {SAME_PRICE:.0%} fewer are taken)"
+        f"fewer machines: {chosen.machines} instead of {cheapest.machines} in {hours_text(cheapest.hours.mid)}, "
+        f"for {money(more)} more (within {SAME_PRICE * 100:g} % fewer are taken)"
     )
     return (sentence,)
 
@@ -302,7 +303,7 @@ def _binding(search: Search, limits: FleetLimits, chosen: Estimate) -> tuple[str
         made = search.cheapest(search.market, looser, hours)
         if made and made.usd and chosen.usd and rank_usd(made) < rank_usd(chosen) * (1 - NEGLIGIBLE):
             least = "" if is_fully_priced(made) else "at least "
-            return f"{least}${made.usd.p50:,.2f} in {duration_text(made.hours.mid)}"
+            return f"{least}{money(made.usd.p50)} in {hours_text(made.hours.mid)}"
         return None
 
     deadline, hours = requirements.deadline_hours, chosen.hours.high

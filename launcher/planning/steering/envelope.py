@@ -70,14 +70,27 @@ def envelope_of(
         return None
     needed = max((machines_needed(one.candidate, requirements) or 0 for one in net[:1]), default=0)
     machines = requirements.machines or max(2, ceil(ROOM * max(planned_machines, needed)))
-    machines = min(machines, sum(one.machines for one in chosen))
-    most = min(machines, sum(one.machines for one in net))
+    quotas = _quotas([one.candidate for one in chosen], requirements)
+    machines = min(machines, _together(chosen, quotas, chosen))
+    most = min(machines, _together(chosen, quotas, net))
     return Envelope(
         kinds=tuple(_kind(one) for one in chosen),
         machines=machines,
         on_demand=most if on_demand is None else min(most, on_demand),
-        quotas=_quotas([one.candidate for one in chosen], requirements),
+        quotas=quotas,
     )
+
+
+def _together(chosen: Sequence[_Priced], quotas: Sequence[SharedQuota], of: Sequence[_Priced]) -> int:
+    """How many machines of these kinds there may be at one moment at most, by their own bounds and shared quotas."""
+    left = {number: one for number, one in enumerate(chosen) if one in of}
+    total = 0
+    for quota in quotas:
+        members = [left.pop(number) for number in quota.kinds if number in left]
+        if members:
+            smallest = min(one.candidate.gpus for one in members)
+            total += min(sum(one.machines for one in members), floor(quota.gpus / smallest))
+    return total + sum(one.machines for one in left.values())
 
 
 def kinds_of_fleet(allocations: Sequence[Allocation]) -> tuple[SteeredKind, ...] | None:

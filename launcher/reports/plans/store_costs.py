@@ -49,8 +49,9 @@ def sink_lines(plan: SavedPlan) -> tuple[str, ...]:
         hours = f" and {hours_text(sink.load_hours_low)} to {hours_text(sink.load_hours_high)}"
     bytes_text = f"{size(sink.ram_bytes)} of RAM, {size(sink.disk_bytes)} on disk"
     month = amount_text(sink.usd_per_month)
+    least = "at least " if plan.expected_unpriced and usd.p50 is not None else ""
     return (
-        f"{amount_text(usd.p50)} in all{between} with {load}{hours} to load; {month} a month to keep",
+        f"{least}{amount_text(usd.p50)} in all{between} with {load}{hours} to load; {month} a month to keep",
         f"into {plain(sink.to)} {when}: {sink.index}, {bytes_text}",
     )
 

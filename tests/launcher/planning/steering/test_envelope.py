@@ -190,6 +190,23 @@ def test_vcpus_bound_as_gpus_of_the_kind_with_the_most_of_them() -> None:
     assert found.quotas == (SharedQuota((0, 1), 8.0),)
 
 
+def test_machines_that_share_a_quota_are_counted_once() -> None:
+    """48 vCPUs on demand are 12 machines of four, of whichever GPU; spot has no quota here."""
+    aws = {"cloud": "aws", "region": "us-east-1", "vcpus": 4}
+    market = [
+        spot(**aws, instance_type="g6.xlarge"),
+        *(
+            candidate(**aws, gpu=gpu, instance_type=f"{kind}.xlarge")
+            for gpu, kind in (("L4", "g6"), ("T4", "g4dn"), ("A10G", "g5"))
+        ),
+    ]
+    wanted = obtainable(market, 100, machines=40, vcpus={("aws", "us-east-1", "G", False): 48})
+    found = envelope(market, wanted)
+    assert found is not None
+    assert [kind.machines for kind in found.kinds if not kind.spot] == [12, 12, 12]
+    assert (found.machines, found.on_demand) == (40, 12)
+
+
 def test_a_large_market_is_cut_and_keeps_its_net() -> None:
     market = candidates(7, 3_000, regions=400)
     found = envelope(market, obtainable(market))
