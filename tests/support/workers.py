@@ -14,19 +14,26 @@ from tests.support.runs import NOON
 
 
 def make_worker(
-    store: Store, header: Header, scratch: Path, encoder: Encoder | None = None, corpus: Store | None = None
+    store: Store,
+    header: Header,
+    scratch: Path,
+    encoder: Encoder | None = None,
+    corpus: Store | None = None,
+    *,
+    signals: Signals | None = None,
+    name: str = "ann",
 ) -> Worker:
-    """The worker `ann` of this run, which begins at its first shard and reads the run's corpus, or `corpus`."""
+    """A worker of this run, which begins at its first shard and reads the run's corpus, or `corpus`."""
     scratch.mkdir(exist_ok=True)
-    pulse = Heartbeat(run=header.run, worker="ann", host="here", pid=1, started=NOON)
+    pulse = Heartbeat(run=header.run, worker=name, host="here", pid=1, started=NOON)
     return Worker(
         store=store,
         header=header,
-        name="ann",
+        name=name,
         offset=0,
         encoder=encoder or HashEncoder(),
         heartbeat=HeartbeatWriter(store, pulse, 1_000),
         scratch=scratch,
-        signals=Signals(),
+        signals=signals or Signals(),
         corpus=corpus,
     )

@@ -26,13 +26,6 @@ from tests.support.workers import make_worker
 PATIENCE = 20.0
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Path:
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    return folder
-
-
 class Gate(HashEncoder):
     """An engine that works on each call until it is let go on."""
 

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,48 +20,22 @@ from tasks.protocol.keys import lease_key
 from tasks.protocol.lease import CRASHED, claim
 from tasks.protocol.manifest import Header, all_shards
 from tasks.protocol.messages.crash_marker import this_place
-from tasks.protocol.messages.heartbeat import Heartbeat
 from tasks.protocol.receipt import PartReceipt, ReceiptFile
 from tasks.stores.base import list_all, read
 from tasks.stores.folder import FolderStore
 from tasks.stores.memory import MemoryStore
 from tasks.worker import engine_schedule, pipeline
-from tasks.worker.monitoring.heartbeat import HeartbeatWriter
 from tasks.worker.monitoring.signals import Signals, Stopped
 from tasks.worker.reading.windows import Window, split_window
-from tasks.worker.worker import Worker
 from tests.support.runs import NOON, column, corpus, ids_out, launch, receipts_of
+from tests.support.workers import make_worker
 
 DOCUMENTS = 400
 PATIENCE = 20.0
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path / "out")
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Path:
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def signals() -> Iterator[Signals]:
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
-    old = {number: signal.getsignal(number) for number in numbers}
-    found = Signals()
-    found.listen()
-    yield found
-    found.ignore_further()
-    for number, handler in old.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture(autouse=True)
-def bites(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_engine_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine takes little at once, so that a small shard is many windows."""
     monkeypatch.setattr(engine_schedule, "FIRST_ENGINE_TOKENS", 640)
     monkeypatch.setattr(engine_schedule, "LEAST_ENGINE_TOKENS", 640)
@@ -83,30 +57,6 @@ class Counting(HashEncoder):
         time.sleep(self.seconds)
         self.pieces += len(ids)
         return super().encode(ids)
-
-
-def hired(
-    store: FolderStore | MemoryStore,
-    header: Header,
-    encoder: HashEncoder,
-    scratch: Path,
-    signals: Signals | None = None,
-    name: str = "ann",
-) -> Worker:
-    heart = HeartbeatWriter(
-        store, Heartbeat(run="run-1", worker=name, host="here", pid=1, started=NOON), 1_000
-    )
-    scratch.mkdir(exist_ok=True)
-    return Worker(
-        store=store,
-        header=header,
-        name=name,
-        offset=0,
-        encoder=encoder,
-        heartbeat=heart,
-        scratch=scratch,
-        signals=signals or Signals(),
-    )
 
 
 @contextmanager
@@ -141,12 +91,12 @@ def stopped_midway(
     header = launch(store, files, 1, ttl=1_000.0)
     encoder = Counting(4, told_twice)
     with pytest.raises(Stopped):
-        hired(store, header, encoder, scratch, signals).run()
+        make_worker(store, header, scratch, encoder, signals=signals).run()
     return header, names
 
 
 def test_sigterm_commits_a_part(store: FolderStore, files: Path, tmp_path: Path, signals: Signals) -> None:
-    stopped_midway(store, files, tmp_path / "s", signals)
+    stopped_midway(store, files, tmp_path / "s", signals=signals)
     (part,) = parts_of(store)
     assert 0 < part.done == part.documents == part.chunks < DOCUMENTS
     assert [(file.rows, file.worker) for file in part.files] == [(part.done, "ann")]
@@ -155,10 +105,10 @@ def test_sigterm_commits_a_part(store: FolderStore, files: Path, tmp_path: Path,
 def test_next_worker_continues_after_the_part(
     store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
-    header, names = stopped_midway(store, files, tmp_path / "s", signals)
+    header, names = stopped_midway(store, files, tmp_path / "s", signals=signals)
     (part,) = parts_of(store)
     encoder = Counting()
-    hired(store, header, encoder, tmp_path / "t", name="bob").run()
+    make_worker(store, header, tmp_path / "t", encoder, name="bob").run()
     assert encoder.pieces == DOCUMENTS - part.done
     assert ids_out(store, header) == names
 
@@ -166,8 +116,8 @@ def test_next_worker_continues_after_the_part(
 def test_a_receipt_counts_all_its_files(
     store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
-    header, _ = stopped_midway(store, files, tmp_path / "s", signals)
-    hired(store, header, Counting(), tmp_path / "t", name="bob").run()
+    header, _ = stopped_midway(store, files, tmp_path / "s", signals=signals)
+    make_worker(store, header, tmp_path / "t", Counting(), name="bob").run()
     (done,) = receipts_of(store, header)
     assert (done.documents, done.chunks, done.generation, len(done.files)) == (DOCUMENTS, DOCUMENTS, 2, 2)
     assert done.output_bytes == sum((store.root / key).stat().st_size for key, _ in done.files)
@@ -177,8 +127,8 @@ def test_a_receipt_counts_all_its_files(
 def test_a_shard_of_two_files_is_verified_as_one(
     store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
-    header, _ = stopped_midway(store, files, tmp_path / "s", signals)
-    hired(store, header, Counting(), tmp_path / "t", name="bob").run()
+    header, _ = stopped_midway(store, files, tmp_path / "s", signals=signals)
+    make_worker(store, header, tmp_path / "t", Counting(), name="bob").run()
     verdict = verify(store, header, 0, embed_again=True, progress=lambda _done, _all: None)
     assert (verdict.faults, verdict.rows, verdict.resampled) == ((), DOCUMENTS, 64)
 
@@ -186,8 +136,8 @@ def test_a_shard_of_two_files_is_verified_as_one(
 def test_vectors_equal_those_of_an_undisturbed_run(
     store: FolderStore, files: Path, tmp_path: Path, signals: Signals
 ) -> None:
-    header, names = stopped_midway(store, files, tmp_path / "s", signals)
-    hired(store, header, Counting(), tmp_path / "t", name="bob").run()
+    header, names = stopped_midway(store, files, tmp_path / "s", signals=signals)
+    make_worker(store, header, tmp_path / "t", Counting(), name="bob").run()
     texts = [" ".join(f"{name}w{w}" for w in range(12)) for name in names]
     assert np.array_equal(vectors_of(store, header), embed(HashEncoder(), texts, ChunkSpec(512)).vectors)
 
@@ -199,13 +149,13 @@ def test_next_worker_takes_the_furthest_part(
     header = launch(store, files, 1, ttl=1_000.0)
     for at in (3, 4, 3):
         with told_to_end(signals):
-            hired(store, header, Counting(at, told_twice), tmp_path / "s", signals).run()
+            make_worker(store, header, tmp_path / "s", Counting(at, told_twice), signals=signals).run()
         signals.reset()
     done = [part.done for part in parts_of(store)]
     assert done == sorted(done)
     assert len(set(done)) == 3
     encoder = Counting()
-    hired(store, header, encoder, tmp_path / "t").run()
+    make_worker(store, header, tmp_path / "t", encoder).run()
     assert encoder.pieces == DOCUMENTS - done[-1]
     assert [len(r.files) for r in receipts_of(store, header)] == [4]
 
@@ -219,7 +169,7 @@ def test_first_generation_lists_no_parts(files: Path, tmp_path: Path) -> None:
     asked: list[str] = []
     store = Listed()
     corpus(files, 1, 5)
-    hired(store, launch(store, files, 1), Counting(), tmp_path / "s").run()  # pyright: ignore[reportArgumentType]
+    make_worker(store, launch(store, files, 1), tmp_path / "s", Counting()).run()  # pyright: ignore[reportArgumentType]
     assert [prefix for prefix in asked if "/parts/" in prefix] == []
 
 
@@ -231,7 +181,7 @@ def test_a_shard_that_is_nearly_done_is_finished_when_told_to_end(
     header = launch(store, files, 2)
     encoder = Counting(6, lambda: signal.raise_signal(signal.SIGTERM), seconds=0.1)
     with told_to_end(signals):
-        hired(store, header, encoder, tmp_path / "s", signals).run()
+        make_worker(store, header, tmp_path / "s", encoder, signals=signals).run()
     first = next(r for r in receipts_of(store, header) if r.position == 0)
     assert (first.documents, first.earlier) == (DOCUMENTS, ())
 
@@ -242,7 +192,9 @@ def test_second_sigterm_ends_at_once_with_a_part(
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1)
     with told_to_end(signals):
-        hired(store, header, Counting(6, told_twice, seconds=0.1), tmp_path / "s", signals).run()
+        make_worker(
+            store, header, tmp_path / "s", Counting(6, told_twice, seconds=0.1), signals=signals
+        ).run()
     assert receipts_of(store, header) == []
     assert len(parts_of(store)) == 1
 
@@ -256,7 +208,7 @@ def test_notice_period_is_used_up(
     header = launch(store, files, 1, ttl=1_000.0)
     signals = Signals()
     encoder = Counting(3, lambda: signals.warn("the cloud takes it", 2.0), seconds=0.4)
-    worker = hired(store, header, encoder, tmp_path / "s", signals)
+    worker = make_worker(store, header, tmp_path / "s", encoder, signals=signals)
     begun = time.monotonic()
     assert not worker.pipeline().run()
     assert time.monotonic() - begun < 3.5
@@ -274,7 +226,9 @@ def test_withdrawn_notice_continues_the_work(
     names = corpus(files, 3, 50)
     header = launch(store, files, 3, ttl=1_000.0)
     signals = Signals()
-    hired(store, header, Counting(1, lambda: signals.warn("perhaps", 0.1)), tmp_path / "s", signals).run()
+    make_worker(
+        store, header, tmp_path / "s", Counting(1, lambda: signals.warn("perhaps", 0.1)), signals=signals
+    ).run()
     assert sorted(ids_out(store, header)) == sorted(names)
 
 
@@ -290,12 +244,12 @@ def test_zombie_with_a_part_doubles_no_row(store: FolderStore, files: Path, tmp_
         frozen.set()
         assert thawed.wait(PATIENCE)
 
-    ann = hired(store, header, Counting(4, freeze), tmp_path / "s")
+    ann = make_worker(store, header, tmp_path / "s", Counting(4, freeze))
     thread = threading.Thread(target=ann.run)
     thread.start()
     assert frozen.wait(PATIENCE)
     assert claim(store, "run-1", shard, 2, "bob", NOON)  # and dies
-    bob = hired(store, header, Counting(), tmp_path / "t", name="carl")
+    bob = make_worker(store, header, tmp_path / "t", Counting(), name="carl")
     bob.run()
     thawed.set()
     thread.join(PATIENCE)
@@ -329,7 +283,7 @@ def test_shard_that_crashed_three_workers_is_set_aside(
     deaths = 0
     for _ in range(10):
         try:
-            hired(store, header, Deadly("1-17w3"), tmp_path / "s").run()
+            make_worker(store, header, tmp_path / "s", Deadly("1-17w3")).run()
             break
         except EngineBroken:
             deaths += 1
@@ -346,7 +300,7 @@ def test_other_shards_in_hand_are_not_blamed_for_a_crash(
     header = launch(store, files, 4, ttl=1_000.0)
     for _ in range(2):
         with pytest.raises(EngineBroken):
-            hired(store, header, Deadly("0-3w3"), tmp_path / "s").run()
+            make_worker(store, header, tmp_path / "s", Deadly("0-3w3")).run()
     shards = list(all_shards(store, header))
     again = read(store, lease_key("run-1", "00000", shards[0].id, 2))
     assert again == CRASHED + this_place().encode()
@@ -358,7 +312,7 @@ def test_suspect_shard_commits_every_window(store: FolderStore, files: Path, tmp
     corpus(files, 1, DOCUMENTS)
     header = launch(store, files, 1, ttl=1_000.0)
     store.put(lease_key("run-1", "00000", next(iter(all_shards(store, header))).id, 1), CRASHED)
-    hired(store, header, Counting(), tmp_path / "s").run()
+    make_worker(store, header, tmp_path / "s", Counting()).run()
     assert len(parts_of(store)) >= 5
     verdict = verify(store, header, 0, embed_again=True, progress=lambda _done, _all: None)
     assert verdict.faults == ()
