@@ -84,6 +84,7 @@ def _value_of(secret: str | None, environ: Mapping[str, str]) -> str | None:
     name = secret.removeprefix("$")
     if not environ.get(name):
         raise Usage(
-            f"--secret: the environment has no {name}", hint=f"export {name}=..., or leave --secret out"
+            f"--secret: the environment has no {name}, or an empty one",
+            hint=f"export {name}=..., or leave --secret out",
         )
     return environ[name]

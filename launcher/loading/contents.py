@@ -100,7 +100,7 @@ def other_space(have: Contents, want: Contents) -> str | None:
     for name in SPACE:
         was, now = getattr(have, name), getattr(want, name)
         if was != now:
-            return f"vectors of another {name}: {was!r}, and the run's is {now!r}"
+            return f"vectors with other {name}: {was!r}, and the run's is {now!r}"
     return None
 
 

@@ -40,7 +40,7 @@ from launcher.loading.vector_store import (
 )
 from launcher.loading.writer import LoadPlan, LoadWriter, Progress, files_in
 from launcher.sinks.index import HNSW, IndexSpec
-from launcher.sinks.targets import NEVER_RUN, Target
+from launcher.sinks.targets import NEVER_RUN, SERVICES, Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
 from tasks.formats.vectors.vector_file import OWN_COLUMNS
 
@@ -72,7 +72,9 @@ def nothing_shown(_done: int, _all: int) -> None:
 def plan_load(
     dataset: Dataset, target: Target, store: VectorStore, options: LoadOptions, *, check: bool = True
 ) -> LoadPlan:
-    """What a load would do. Writes nothing. `check`: all rows against the limits of the store, which reads them.
+    """What a load would do. Writes nothing.
+
+    `check`: all rows against the limits of the store, which reads them; the count of a collection that is complete.
 
     Raises:
         Problem: the collection holds another model, another run, or something of others; or there is no such kept column.
@@ -89,6 +91,8 @@ def plan_load(
     if action is Action.NOTHING:
         assert have is not None
         _check_same_files(dataset, target, store, have)
+        if check and target.kind not in SERVICES:  # which count by listing all vectors, at a price
+            check_count(store, dataset, target, have.refused)
         return LoadPlan(action, have, schema, (), None)
     if action is not Action.CHANGE:
         files = tuple(file for file in dataset.files if file.rows)

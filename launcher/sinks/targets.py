@@ -201,7 +201,12 @@ def _split(word: str) -> SplitResult:
             f"the address cannot be read: {error}", hint="write HOST or HOST:PORT after ://"
         ) from None
     if parts.password is not None:  # not quoted
-        raise Usage("the address holds a password, which others could see", hint=ENVIRONMENT_HINT)
+        hint = (
+            ENVIRONMENT_HINT
+            if SCHEMES[parts.scheme] == "pgvector"
+            else "name a variable that holds it: --secret NAME"
+        )
+        raise Usage("the address holds a password, which others could see", hint=hint)
     if parts.fragment:
         raise Usage("the address has a #", hint="write %23 for a # in a name")
     return parts

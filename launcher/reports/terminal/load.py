@@ -6,6 +6,7 @@ from launcher.format import count, hours_text, plain, plural, size
 from launcher.index_sizes.size import Dollars, Hours
 from launcher.loading.documents import LoadCheck, LoadDocument, LoadPreview, RentedLoadDocument, RentedPreview
 from launcher.reports.plans.store_costs import amount_text, range_text
+from launcher.sinks.targets import SERVICES
 
 NOTHING = "nothing to load: --verify compares them, --replace loads it anew"
 
@@ -22,7 +23,8 @@ def load_text(found: LoadDocument) -> Text:
         f"{done} in {found.seconds:,.1f} s{speed}; {found.guarantee}",
     ]
     if found.action == "nothing":
-        lines = [held, NOTHING if found.check is None else "nothing to load"]
+        record = ", by its record" if found.check is None and found.store in SERVICES else ""
+        lines = [f"{held}{record}", NOTHING if found.check is None else "nothing to load"]
     if found.read_as:
         lines.append(f"clients read it as {plain(found.read_as)}: the store has no aliases")
     if found.kept_as:

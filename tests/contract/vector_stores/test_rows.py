@@ -17,7 +17,8 @@ from launcher.loading.dataset_rows.rows import rows_of
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.preview import preview
 from launcher.loading.vector_store import Key, Rows, VectorStore
-from launcher.sinks.targets import Target
+from launcher.reports.terminal.load import load_text
+from launcher.sinks.targets import SERVICES, Target
 from launcher.vectors.read_dataset import Dataset, DatasetFile, open_dataset
 from tasks.protocol.dtypes import Dtype
 from tests.support.stores.loaded_rows import assert_holds
@@ -46,6 +47,23 @@ def test_second_load_writes_nothing(store: VectorStore, target: Target, tmp_path
     planned = preview(dataset, target, store, LoadOptions())
     assert (planned.action, planned.files, planned.rows, planned.upload_bytes) == ("nothing", 0, 0, 0)
     assert_holds(store, dataset)
+
+
+def test_collection_that_lost_a_row_is_no_success(store: VectorStore, target: Target, tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, 2, 10)
+    load(dataset, target, store)
+    assert store.delete([Key("0-3", 0)]) == 1
+    with closing(connect(target)) as other:
+        if (
+            target.kind in SERVICES
+        ):  # a count costs a listing of all rows there: the record is said, and named so
+            assert "by its record" in load_text(load(dataset, target, other)).plain
+            return
+        for act in (load, preview):
+            with pytest.raises(Problem, match="counts 19 rows, and run run-1 has 20"):
+                act(dataset, target, other, LoadOptions())
+        load(dataset, target, other, LoadOptions(replace=True))
+        assert load(dataset, target, other).action == "nothing"
 
 
 def test_command_previews_loads_verifies_and_replaces(

@@ -94,9 +94,9 @@ def test_anything_is_replaced(have: Contents) -> None:
     [
         ({"model_fingerprint": OTHER}, "another model: m, fingerprint sha256:2"),
         ({"model_fingerprint": None}, "another model: m, fingerprint unknown"),
-        ({"prompt": "passage: "}, "another prompt: 'passage: '"),
-        ({"precision": "fp8"}, "another precision: 'fp8'"),
-        ({"dtype": "int8"}, "another dtype: 'int8'"),
+        ({"prompt": "passage: "}, "other prompt: 'passage: '"),
+        ({"precision": "fp8"}, "other precision: 'fp8'"),
+        ({"dtype": "int8"}, "other dtype: 'int8'"),
     ],
 )
 def test_vectors_that_cannot_be_compared(changes: dict[str, Any], said: str) -> None:

@@ -140,3 +140,10 @@ def test_password_in_an_address_is_refused_and_not_quoted(word: str) -> None:
     with pytest.raises(Usage, match="holds a password") as refused:
         parse_target(word)
     assert "s3cret" not in refused.value.two_lines()
+    assert "PGPASSWORD" in refused.value.hint
+
+
+def test_password_in_an_address_of_another_store_has_its_own_hint() -> None:
+    with pytest.raises(Usage, match="holds a password") as refused:
+        parse_target("redis://:s3cret@h/docs")
+    assert refused.value.hint == "name a variable that holds it: --secret NAME"
