@@ -74,6 +74,7 @@ SUITES = (
             *(
                 "launcher/sinks/*",
                 "tests/e2e/test_load.py",
+                "tests/e2e/test_follow.py",
                 "tests/e2e/test_sink.py",
                 "tests/e2e/test_milvus_import.py",
             ),
