@@ -14,6 +14,7 @@ from launcher.planning.estimates.estimate import (
 )
 from launcher.planning.saved.saved_plan import MachineGroup, MachinePlace, QuotaNeed, RegionCapacity
 from pricing import capacity
+from tasks.skypilot_task import CLOUDS_WITHOUT_SPOT
 
 MACHINE_ITEMS = (  # cost items of a machine group, not of the whole run
     "compute",
@@ -101,11 +102,12 @@ def _capacity(candidates: Sequence[Candidate]) -> RegionCapacity | None:
 def quota_needs(allocations: Sequence[Allocation]) -> tuple[QuotaNeed, ...]:
     """The GPUs and vCPUs that the account must be allowed in each region.
 
-    None for this machine, and for single hosts of a market, which whoever pays may have.
+    None for this machine, for partitions of a cluster, and for single hosts of a market, which whoever pays may have.
     """
     groups: dict[tuple[str, str, str, bool], list[Allocation]] = {}
     for allocation in allocations:
-        if allocation.candidate.cloud != LOCAL and allocation.candidate.at_most is None:
+        own = allocation.candidate.cloud in (LOCAL, *CLOUDS_WITHOUT_SPOT)
+        if not own and allocation.candidate.at_most is None:
             groups.setdefault(allocation.candidate.group, []).append(allocation)
     return tuple(
         QuotaNeed(

@@ -279,6 +279,7 @@ def test_vcpus_that_are_unknown_of_one_type_are_unknown_of_all() -> None:
 
 def test_this_machine_needs_no_quota() -> None:
     assert quota_needs([Allocation(machine("local"), 1, 1e6)]) == ()
+    assert quota_needs([Allocation(machine("slurm"), 1, 1e6)]) == ()  # the user's own cluster grants none
 
 
 def test_single_host_of_a_market_needs_no_quota() -> None:
