@@ -20,6 +20,7 @@ import yaml
 from benchmarks.plan_check import arithmetic, choice
 from benchmarks.plan_check.findings import Findings
 from benchmarks.plan_check.snapshot import ROOT, Snapshot
+from benchmarks.plan_check.steered import check_steered
 
 JOBS = Path(__file__).parent / "jobs"
 CASES = ROOT.parent / "shared" / "cases" / "plans"
@@ -91,6 +92,7 @@ def check(plan: dict[str, Any], job: dict[str, Any], snapshot: Snapshot) -> dict
     arithmetic.check_storage(plan, job, snapshot, found)
     arithmetic.check_egress(plan, job, snapshot, found)
     arithmetic.check_controller(plan, found)
+    check_steered(plan, found)
     choice.check_limits(plan, job, found)
     choice.check_quotes(plan, job, snapshot, found)
     choice.check_single_types(plan, job, found)

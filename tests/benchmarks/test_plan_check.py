@@ -99,6 +99,27 @@ def other(name: str, usd: str) -> Callable[[Plan], None]:
     return lambda plan: plan["totals"]["items"].update({name: usd})
 
 
+def steered(name: str, change: Callable[[float], float]) -> Callable[[Plan], None]:
+    """An item of the steered run, changed as the dollars are, so that the items still add up."""
+
+    def changed(plan: Plan) -> None:
+        steering = plan["steering"]
+        before = float(steering["items"][name])
+        steering["items"][name] = str(change(before))
+        for end, usd in steering["usd"].items():
+            steering["usd"][end] = str(float(usd) + change(before) - before)
+
+    return changed
+
+
+def steered_items(plan: Plan) -> None:
+    plan["steering"]["items"]["machines"] = "0"
+
+
+def steered_unknown(plan: Plan) -> None:
+    plan["steering"]["items"]["egress"] = None
+
+
 def machines(plan: Plan) -> None:
     plan["totals"]["machines"] = 9
 
@@ -118,6 +139,11 @@ def cheaper_kind(plan: Plan) -> None:
     ("change", "expected"),
     [
         (profile, "tokens, cut ones included"),
+        (steered_items, "steered items add up"),
+        (steered("controller", lambda usd: usd / 2), "steered controller"),
+        (steered("machines", lambda usd: usd / 3), "steered machines cost a token's price"),
+        (steered("storage", lambda usd: usd + 1), "storage of the steered run is that of the static one"),
+        (steered_unknown, "steered egress without a price is marked"),
         (profile, "tokens of the lots"),
         (total("hours", p50=0.01, p10=0.01), "hours at P50"),
         (total("hours", p50=60.0, p90=60.0), "hours at P50"),
