@@ -16,6 +16,13 @@ from launcher.sinks.targets import Target
 CONNECT_SECONDS = 10
 AGAIN = "run the same command again: files that are loaded are not written twice"
 UNIQUE_IDS = "make corpus.id unique and embed again, or leave it out of the job: ids are then the file and the position"
+# A COPY and the build of an index take as long as they take: servers of providers often end statements after minutes.
+# What this client asked for itself (PGOPTIONS) stays.
+NO_TIMEOUTS = sql.SQL("""
+SELECT set_config(name, '0', false) FROM pg_settings
+WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+  AND setting <> '0' AND source <> 'client'
+""")
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = tuple[Any, ...]
 
@@ -48,6 +55,11 @@ class Connections:
             }
             parameters = {**defaults, **target.options, **known}
             found = psycopg.connect(make_conninfo(dbname=target.database, **parameters), autocommit=True)
+            try:
+                found.execute(NO_TIMEOUTS)
+            except BaseException:
+                found.close()
+                raise
             self._local.connection = found
             self._all.append(found)
         return found
@@ -82,6 +94,7 @@ def problems() -> Generator[None]:
 
 
 # The classes of errors that a user can act on: what is said before the server's words, and what to do.
+_LOST, _REFUSED = "PostgreSQL cannot be reached, or ended the connection", "PostgreSQL refused"
 _HINT_OF_REFUSAL = "export PGPASSWORD, or name the variable that holds the password: --secret NAME"
 _KNOWN: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
     ((errors.UniqueViolation, errors.CardinalityViolation), "two rows have one key", UNIQUE_IDS),
@@ -106,17 +119,35 @@ _KNOWN: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
         f"make room there; files of the run that were not whole are undone. Then {AGAIN}",
     ),
     (
+        (errors.ReadOnlySqlTransaction,),
+        "PostgreSQL takes no writes here",
+        "name the primary server: this is a replica, or default_transaction_read_only is on for the database or the user",
+    ),
+    (
+        (errors.InvalidSchemaName,),
+        "PostgreSQL has no such schema",
+        "create it with CREATE SCHEMA, or name another one",
+    ),
+    (
+        (errors.QueryCanceled,),
+        "PostgreSQL ended a statement",
+        f"a timeout of the server or somebody there ended it; {AGAIN}",
+    ),
+    (
         (psycopg.OperationalError,),
-        "PostgreSQL cannot be reached, or ended the connection",
+        _LOST,
         f"see that the server runs; {AGAIN}",
     ),
-    ((psycopg.Error,), "PostgreSQL refused", AGAIN),
+    ((psycopg.Error,), _REFUSED, AGAIN),
 )
 
 
 def _problem(error: psycopg.Error) -> Problem:
     said = error.diag.message_detail if isinstance(error, errors.UniqueViolation) else None
     what, hint = next((what, hint) for kinds, what, hint in _KNOWN if isinstance(error, kinds))
+    lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    if what == _LOST and not lost:  # a lock, memory: the server answered
+        what, hint = _REFUSED, AGAIN
     # Errors of a connection that is refused are libpq's own, and have no class.
     if re.search(r'FATAL: +database ".*" does not exist', str(error)):
         what, hint = "PostgreSQL has no such database", "create it with createdb, or name another one"

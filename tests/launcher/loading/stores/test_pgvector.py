@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.stores.postgresql.copy_binary import buffers
+from launcher.loading.stores.postgresql.postgres import problems
 from launcher.loading.vector_store import Rows, Schema
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target, parse_target
@@ -168,3 +170,40 @@ def test_password_is_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Problem) as failed:
         connect(parse_target("postgresql://ann@127.0.0.1:1/d?table=t"), "$MY_SECRET")
     assert "s3cret" not in failed.value.two_lines()
+
+
+def test_timeout_of_the_server_ends_no_load_and_one_of_this_client_does(
+    target: Target, server: psycopg.Connection[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.execute("CREATE ROLE hurried LOGIN SUPERUSER")
+    server.execute("ALTER ROLE hurried SET statement_timeout = '200ms'")
+    try:
+        loaded(replace(target, user="hurried"), tmp_path / "first", rows=6_000, dimensions=96)
+        assert rows(server, f"SELECT count(*) FROM {target.collection}") == [(6_000,)]
+        monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=200ms")
+        other = replace(target, collection=f"{target.collection}_b")
+        with pytest.raises(Problem, match="PostgreSQL ended a statement"):
+            loaded(other, tmp_path / "second", rows=6_000, dimensions=96)
+    finally:
+        server.execute("DROP OWNED BY hurried")
+        server.execute("DROP ROLE hurried")
+
+
+def test_server_that_takes_no_writes_is_named(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c default_transaction_read_only=on")
+    with pytest.raises(Problem, match="takes no writes here") as failed:
+        loaded(target, tmp_path)
+    assert "name the primary server" in failed.value.hint
+
+
+def test_schema_that_is_not_there_is_named(target: Target, tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="no such schema") as failed:
+        loaded(parse_target(f"{target.shown.partition('=')[0]}=nowhere.docs"), tmp_path)
+    assert "CREATE SCHEMA" in failed.value.hint
+
+
+def test_server_that_answers_with_an_error_of_its_own_is_reached() -> None:
+    with pytest.raises(Problem, match="PostgreSQL refused"), problems():
+        raise psycopg.errors.LockNotAvailable("could not obtain lock")
