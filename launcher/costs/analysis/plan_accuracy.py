@@ -137,7 +137,9 @@ def plan_outcome(plan: SavedPlan, actual: RunFigures) -> PlanOutcome:
     past = totals.past_runs
     own = FigureRecord()
     # A sum from which an item is missing is not what the whole run costs.
-    complete = usd.p50 is not None and None not in totals.items.values()
+    steered = plan.steering is not None and plan.steering.expects and bool(plan.steering.items)
+    lacks = bool(plan.expected_unpriced) or (not steered and None in totals.items.values())
+    complete = usd.p50 is not None and not lacks
     usd_off = None
     if complete and actual.usd is not None and usd.p10 is not None and usd.p50 and usd.p90 is not None:
         low, mid, high = float(usd.p10), float(usd.p50), float(usd.p90)

@@ -44,6 +44,17 @@ def test_dollars_of_a_plan_without_all_prices_do_not_compare() -> None:
     assert found.hours_off is not None
 
 
+def test_dollars_of_a_plan_that_lack_a_part_of_an_item_do_not_compare() -> None:
+    """A part of egress has no price: the known part stays in the plan, whose dollars are the least."""
+    assert plan_outcome(complete(unpriced={"egress": Decimal(317)}), CAME).usd_off is None
+    steering = sample_plan.saved_steered().steering
+    assert steering is not None
+    priced = replace(steering, unpriced={}, items={"machines": Decimal(212)})
+    assert plan_outcome(replace(complete(), steering=priced), CAME).usd_off is not None
+    lacking = replace(priced, unpriced={"disk": Decimal(1)})
+    assert plan_outcome(replace(complete(), steering=lacking), CAME).usd_off is None
+
+
 def test_unknown_figures_of_a_run_stay_unknown() -> None:
     found = plan_outcome(complete(), replace(CAME, hours=None, usd=None, speed=None))
     assert (found.hours, found.hours_off, found.usd, found.usd_off, found.speed) == (None,) * 5
@@ -64,7 +75,12 @@ def test_run_here_is_local_and_its_unpriced_dollars_unknown() -> None:
 
 
 def test_steered_run_is_recorded_beside_what_was_expected_of_it() -> None:
-    steered = replace(complete(), steering=sample_plan.saved_steered().steering)
+    steering = sample_plan.saved_steered().steering
+    assert steering is not None
+    priced = replace(
+        steering, unpriced={}, items={name: usd or Decimal(0) for name, usd in steering.items.items()}
+    )
+    steered = replace(complete(), steering=priced)
     found = plan_outcome(steered, replace(CAME, hours=5.8, usd=Decimal(180)))
     assert (found.hours_p10, found.hours_p50, found.hours_p90) == (3.2, 4.1, 5.8)
     assert (found.usd_p10, found.usd_p50, found.usd_p90) == (Decimal(180), Decimal(212), Decimal(268))
