@@ -6,7 +6,7 @@ from decimal import Decimal
 from launcher.jobs.keys import COVERS, names
 from launcher.jobs.yaml_fields import Field, choice, dollars, entries, mapping, report_missing, text
 from pricing.account.discounts import Discount
-from pricing.gpu import canonical
+from pricing.gpu import canonical, nearest
 
 LIKE = "[{cloud: aws, off: 20%}]"
 PER_CENT = re.compile(r"(\d{1,2}(?:\.\d{1,4})?)\s?%")
@@ -51,4 +51,7 @@ def _gpu(field: Field | None) -> str | None:
     name = text(field)
     if field is None or name is None:
         return None
-    return canonical(name) or field.reject(f"no GPU {name!r} is known")
+    near = nearest(name)
+    return canonical(name) or field.reject(
+        f"no GPU {name!r} is known" + (f"; did you mean {near[0]}?" if near else "")
+    )

@@ -68,3 +68,8 @@ def test_job_without_them_is_written_as_before_they_existed() -> None:
 )
 def test_opt_in_is_all_none_or_patterns(written: str, read: tuple[str, ...]) -> None:
     assert parse(f"{BASE}limits: {{opt_in: {written}}}\n").limits.opt_in == read
+
+
+def test_misspelt_gpu_of_a_discount_is_named_with_what_was_meant() -> None:
+    with pytest.raises(BadJob, match="no GPU 'L44' is known; did you mean L4"):
+        parse(f"{BASE}discounts: [{{cloud: aws, off: 20%, gpu: L44}}]\n")
