@@ -32,7 +32,7 @@ class Report:
 
     @property
     def run(self) -> str:
-        """Its name."""
+        """The name of the run."""
         return self.document.run
 
     @property

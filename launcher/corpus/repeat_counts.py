@@ -189,7 +189,7 @@ def _repeated(records: Records, size: TextSize) -> Records:
 
 
 def _best(found: Records, most_vectors: int) -> Records:
-    """Those of most worth that have no more vectors together; of equal worth the smaller hash."""
+    """The texts of most worth, up to so many vectors in all; of equal worth the smaller hash first."""
     order = np.lexsort((found["name"], -found["worth"]))
     fits = np.cumsum(found["vectors"][order]) <= most_vectors
     return found[order[fits]]

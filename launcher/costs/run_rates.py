@@ -68,7 +68,7 @@ class RunRates:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the last token, at this pace; None before the first token, or where no one knows how many there are."""
+        """Seconds to the last token at this pace; None before the first token, or where the total is unknown."""
         if self.finished:
             return 0.0
         if self.pace is None or self.tokens_expected is None:

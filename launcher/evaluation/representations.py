@@ -30,7 +30,7 @@ class Representation:
 
     @property
     def name(self) -> str:
-        """As it is shown."""
+        """The name that is shown."""
         again = f" + {self.reranked} reranked" if self.reranked else ""
         return f"{self.dtype} {self.dimensions}{again}"
 

@@ -1,4 +1,4 @@
-"""Carry out the policy's orders: start, drain, end and kill machines, each written into the ledger before the act.
+"""Carry out the policy's orders: start, drain, end and kill machines, each written into the ledger before (write-ahead).
 
 Every machine has a name that we chose, so a launcher that is killed between two lines starts none twice.
 """

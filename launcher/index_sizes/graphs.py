@@ -12,7 +12,7 @@ CENTROID_BYTES = 4  # of each dimension: centroids are float32
 
 
 def hnsw(width: float, links: int) -> float:
-    """Of hnswlib and Milvus: numbers, links of the lowest layer, and label with upper layers."""
+    """Bytes of a row in hnswlib and Milvus: numbers, links of the lowest layer, and label with upper layers."""
     return width + number("hnsw", "link_bytes") * links + number("hnsw", "element_overhead")
 
 

@@ -13,7 +13,7 @@ DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class DurationError(ValueError):
-    """It is no duration of ours; the message says what it must be."""
+    """The text is no duration; the message says what a duration looks like."""
 
 
 def duration_hours(written: str) -> float:

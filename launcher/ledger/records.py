@@ -1,4 +1,4 @@
-"""The records of the ledger as frozen values, and the state changes that are allowed.
+"""The records of the ledger as frozen values, and the state machines of runs and machines.
 
 Pure, so the core can use runs, machines and leases without a database. The fields of a record are the columns of its
 table (`tables`). "Observed" is what the laptop saw of a thing whose truth is elsewhere: in the store or with a provider.
@@ -191,7 +191,7 @@ class Machine:
 
     @property
     def site(self) -> Site:
-        """Where it was asked for. A life may have begun elsewhere."""
+        """Where the machine was asked for. A life may have begun elsewhere."""
         return _site_of(self)
 
 

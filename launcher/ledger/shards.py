@@ -155,7 +155,7 @@ class Shards:
 
     @staticmethod
     def _number_apart(connection: sqlite3.Connection, run: str, shard: str) -> None:
-        """Give the leases of a shard negative generations, so that later ones with the same numbers are told apart."""
+        """Give the leases of a shard negative generations, so that later ones with the same numbers are distinct."""
         query = "SELECT max(generation) FROM lease WHERE run = ? AND shard = ?"
         (most,) = connection.execute(query, (run, shard)).fetchone()
         if most is not None and most > 0:

@@ -116,7 +116,7 @@ def _jobs(names: Sequence[str]) -> list[ManagedJob]:
 
 
 def _hours(job: ManagedJob, now: float) -> float | None:
-    """That a job's machine was paid for: from when it was ready, or the job's end where that is not known."""
+    """Hours that a job's machine has cost money: from its start to the job's end, or to now."""
     if job.started is None:
         return None
     return max(0.0, (job.ended or now) - job.started) / SECONDS_PER_HOUR

@@ -78,7 +78,7 @@ def contents_of(header: Header, dimensions: int, load: str, kept: tuple[str, ...
 
 
 def encode(contents: Contents) -> str:
-    """As it is written into the store."""
+    """The record as it is written into the store."""
     return msgspec.json.encode(contents).decode()
 
 
@@ -92,7 +92,7 @@ def decode(text: str | bytes) -> Contents | None:
 
 
 def other_space(have: Contents, want: Contents) -> str | None:
-    """In what the vectors of two runs cannot be compared, in words; None: they can be."""
+    """Why the vectors of two runs cannot be compared; None: they can be."""
     known = have.model_fingerprint is not None and want.model_fingerprint is not None
     if have.model_fingerprint != want.model_fingerprint or (not known and have.model != want.model):
         was, now = ((f"{one.model}, fingerprint {short(one.model_fingerprint)}") for one in (have, want))

@@ -66,7 +66,7 @@ DEFAULTS = LoadOptions()
 
 
 def nothing_shown(_done: int, _all: int) -> None:
-    """A progress that nobody watches."""
+    """Show no progress."""
 
 
 def plan_load(

@@ -27,11 +27,11 @@ class Sized(Protocol):
     """A store whose tables and indexes have known sizes. Kept columns are left out."""
 
     def data_bytes(self, schema: Schema) -> int:
-        """Of the rows."""
+        """Bytes of the rows."""
         ...
 
     def index_bytes(self, schema: Schema, index: IndexSpec) -> int | None:
-        """Of the index; None: there is none."""
+        """Bytes of the index; None: there is none."""
         ...
 
     def build_bytes(self, schema: Schema, index: IndexSpec) -> int | None:

@@ -211,8 +211,8 @@ class Limited(Protocol):
 
 @runtime_checkable
 class WithoutAliases(Protocol):
-    """A store in which clients have to be told the name of the collection that serves."""
+    """A store without aliases: clients need the name of the collection that serves."""
 
     def read_as(self) -> str:
-        """That name."""
+        """The name of the collection that serves."""
         ...

@@ -1,4 +1,4 @@
-"""Find the files of a finished run that may be deleted: output of lost workers, and of those that were overtaken.
+"""Garbage collection: find the output of lost and overtaken workers of a finished run, which may be deleted.
 
 A file is garbage only where it is proven to be the output of an attempt of this run that lost: no receipt names it, its
 name is that of a shard and of a nonce that the store records for that shard (in a lease or a part) and that is not of

@@ -41,7 +41,7 @@ class MissingOutput:
         return (*self.receipts, *self.shards)
 
     def __str__(self) -> str:
-        """In words, such as "2 of 30 files are missing, the first is data/a.parquet"."""
+        """The missing files in words, such as "2 of 30 files are missing, the first is data/a.parquet"."""
         said: list[str] = []
         if self.manifest:
             said.append(f"its manifest ({manifest_header_key(self.run)}) is missing")

@@ -1,4 +1,4 @@
-"""From a job and a price book to a Plan; plans as files, and how two of them differ.
+"""Makes a Plan of a job and a price book; saves plans, and compares two of them.
 
 Imports: corpus, throughput, index_sizes, ledger, jobs, steering, files, format, errors, money; pricing, tasks.
 

@@ -80,7 +80,7 @@ class WaterfallStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaterfallFigures:
-    """From the plan's dollars to the run's; `planned` and the steps add up to `actual`."""
+    """The waterfall from the plan's dollars to the run's; `planned` and the steps add up to `actual`."""
 
     planned: Decimal
     actual: Decimal

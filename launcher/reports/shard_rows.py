@@ -13,7 +13,7 @@ MICROSECONDS = 10**6  # in a second
 
 
 class ShardRows(Sequence[ShardDone]):
-    """Is equal to any sequence of the same rows."""
+    """The shards that are done, as a sequence over columns; equal to any sequence of the same rows."""
 
     __slots__ = ("_done",)
 

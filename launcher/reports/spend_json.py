@@ -1,4 +1,4 @@
-"""Of the document of a report: what the run cost, where its dollars went, and what it would have cost otherwise.
+"""The cost in the document of a report: what the run cost, where its dollars went, and what it would have cost otherwise.
 
 Pure, like `report_json`, which puts these figures into the document.
 """

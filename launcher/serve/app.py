@@ -53,7 +53,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Who may ask. `key` None: whoever reaches a loopback address under a name of it."""
+    """Who may ask. Without a `key`: every client that reaches a loopback address under a name of loopback."""
 
     key: str | None
     most_body_bytes: int = MOST_BODY_BYTES

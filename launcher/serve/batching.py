@@ -1,9 +1,9 @@
-"""Micro-batches: what clients ask within a few milliseconds is embedded together, in one thread of one engine.
+"""Dynamic batching: what clients ask within a few milliseconds is embedded together, in one thread of one engine.
 
 While a batch is embedded, further requests wait, and make the next one at once. A request that is larger than a batch is
-embedded part by part, in turn with the others: it holds up nobody for its whole length, and what is left of it is given
-up when its client has gone or its time is over. The queue has a limit, and a request a time limit: beyond them it is
-refused, so that an overloaded server answers what it can and says so.
+embedded part by part, in turn with the others: other requests do not wait for its whole length, and what is left of it is
+given up when its client has gone or its time is over. The queue has a limit, and a request a time limit: beyond them it
+is refused (load shedding), so that an overloaded server answers what it can and says so.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class _Waiting:
         return count
 
     def take(self, count: int) -> Sequence[Piece]:
-        """Its next pieces."""
+        """Take the next pieces of the request."""
         self.taken += count
         return self.pieces[self.taken - count : self.taken]
 

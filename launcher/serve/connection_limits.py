@@ -83,7 +83,7 @@ class LimitedProtocol(H11Protocol):
         self._look(None)
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """The client has caught up."""
         super().resume_writing()
         self._stop_looking()
 

@@ -40,7 +40,7 @@ class ServedRun:
 
     @property
     def name(self) -> str:
-        """Of the run, which clients give as `model`."""
+        """The name of the run, which clients give as `model`."""
         return self.dataset.run
 
     @property

@@ -1,4 +1,4 @@
-"""From a saved plan to what is simulated: its kinds of machines, its own fleet, its work and its limits. Pure."""
+"""What is simulated of a saved plan: its kinds of machines, its own fleet, its work and its limits. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

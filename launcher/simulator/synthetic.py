@@ -27,7 +27,7 @@ class SyntheticMarket:
 
     @property
     def about(self) -> str:
-        """It in words."""
+        """The market in words."""
         share = self.returns / (self.falls + self.returns)
         return (
             f"generated: {self.places} places, each up {share:.0%} of the time, "

@@ -1,7 +1,7 @@
 """Spot traces: how many machines each place could give, and at which price, minute by minute. Pure.
 
-A trace is a step function on a grid of one minute from its first row on. A run may begin at any minute of it and goes on
-at its beginning where it is shorter than the run.
+A trace is a step function on a grid of one minute from its first row on. A run may begin at any minute of it; a
+trace that is shorter than the run starts over.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Steers a run to its deadline within its budget: what to rent, how many, where, and when to fall back to on-demand.
+"""Autoscaling by deadline and budget: what to rent, how many, where, and when to fall back to on-demand.
 
 Imports: `launcher.money`, `format`, and `tasks.skypilot_task` for places. Pure: `launcher.fleet.scheduling.policy`
 asks it at every look of a steered run.

@@ -89,7 +89,7 @@ class MachineIndex:
 
     @cached_property
     def started_spot_rate(self) -> float:
-        """Of spot machines that work, or may still be within their cold start."""
+        """The speed of spot machines that work, or may still be within their cold start."""
         there = [m for m in self.spot if m.phase != MachinePhase.ASKED]
         return self.rate([m for m in there if self.works_soon(m)] if self.hanging else there)
 

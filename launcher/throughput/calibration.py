@@ -76,7 +76,7 @@ class RunSetup:
 
 
 def worker_times(receipts: Iterable["Receipt"]) -> dict[str, WorkerTime]:
-    """By worker, over the union of its receipts' spans: neighbouring shards overlap, and each second counts once."""
+    """The working time of each worker: the union of its receipts' spans, so that each second counts once."""
     return _columns(receipts).times()
 
 

@@ -39,7 +39,7 @@ def trained_dimensions(model: str) -> TrainedDimensions | None:
 
 
 def trained_by_config(config: Mapping[str, Any]) -> TrainedDimensions | None:
-    """By the keys that vLLM reads."""
+    """The trained dimensions by the keys that vLLM reads."""
     listed = config.get("matryoshka_dimensions")
     if isinstance(listed, list):
         numbers = tuple(n for n in cast("list[Any]", listed) if type(n) is int and n > 0)
@@ -49,7 +49,7 @@ def trained_by_config(config: Mapping[str, Any]) -> TrainedDimensions | None:
 
 
 def parse_trained(text: str) -> TrainedDimensions | None:
-    """By the words of the table: `64,128`, `32-1024`, or `up to 512`."""
+    """The trained dimensions by the words of the table: `64,128`, `32-1024`, or `up to 512`."""
     if found := re.fullmatch(r"(\d+)-(\d+)", text):
         return TrainedDimensions(least=int(found[1]), most=int(found[2]))
     if found := re.fullmatch(r"up to (\d+)", text):

@@ -69,7 +69,7 @@ class Dataset:
 
     @property
     def dimensions(self) -> int:
-        """Of a vector."""
+        """How many numbers a vector has."""
         return dimensions_of(self.stored)
 
     def schema(self, form: Form = "float32", columns: Sequence[str] | None = None) -> pa.Schema:

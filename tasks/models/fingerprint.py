@@ -182,7 +182,7 @@ def short(fingerprint: str | None) -> str:
 
 
 def _base_of(folder: Path, known: DigestCache) -> str:
-    """The base of an adapter as it stands in a fingerprint; "" for a model that is none, or that lies in its base."""
+    """The base of an adapter as it stands in a fingerprint; "" for a model that is none, or that is in its base."""
     adapter = adapter_of(str(folder))
     if adapter is None or Path(adapter.base).resolve() == folder.resolve():
         return ""

@@ -112,7 +112,7 @@ def spent_key(run: str, launcher: str) -> str:
 
 
 def machine_claim_key(run: str, machine: str) -> str:
-    """Whoever creates it may request a machine of this name: no other launcher will, then or later."""
+    """The claim of a machine's name: the launcher that creates it may request the machine, and no other ever will."""
     return f"{machine_claims_prefix(run)}{machine}"
 
 

@@ -84,7 +84,7 @@ class Receipt:
 
     @property
     def seconds(self) -> float:
-        """From the start of the engine on this shard to the receipt; consecutive shards overlap."""
+        """Seconds from the start of the engine on this shard to the receipt; consecutive shards overlap."""
         return (self.finished - self.started).total_seconds()
 
     @property

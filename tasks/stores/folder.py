@@ -156,7 +156,7 @@ def _names(root: Path, folder: str) -> list[str]:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """Of a file, through links; None where it is gone, or a link leads nowhere or in a circle."""
+    """The status of a file, through links; None where it is gone, or a link leads nowhere or in a circle."""
     try:
         return path.stat()
     except OSError as error:

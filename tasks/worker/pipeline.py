@@ -164,7 +164,7 @@ class Pipeline:
         return [part for part in (ended, items[len(ended) :]) if part]
 
     def _before_deadline(self, items: list[WindowTask]) -> list[WindowTask]:
-        """As much as can be embedded and committed before the machine goes; the rest is put back."""
+        """Take what can be embedded and committed before the machine goes; put the rest back."""
         deadline = self.context.signals.deadline
         if deadline is None or not self._schedule.rate:
             return items

@@ -14,7 +14,7 @@ from tasks.formats.rows import Columns
 
 
 def check_schema(schema: pa.Schema, file: str, columns: Columns) -> None:
-    """Check that each column is there, once, and that the texts are no lists that nobody joins.
+    """Check that each column is there, once, and that texts are lists only where the job joins them.
 
     Raises:
         Problem: they are not.

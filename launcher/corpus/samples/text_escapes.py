@@ -27,7 +27,7 @@ class TextEscapes:
 
     @classmethod
     def of(cls, listing: Listing, columns: Columns) -> "TextEscapes":
-        """Nothing is counted that the job says."""
+        """Make a counter; what the job says of escapes and quotes is not counted."""
         bare = {kind for kind in ("csv", "tsv") if not dialect_of(kind, columns.csv).quote}
         given = columns.csv
         return cls(

@@ -215,7 +215,7 @@ def _means(values: Floats, width: int) -> Floats:
 
 
 def _mean_seconds(metered: Sequence[Metered], part: Part) -> float:
-    """Of a life."""
+    """The mean seconds of a life in this part."""
     return sum(one.time[part].total_seconds() for one in metered) / len(metered) if metered else 0.0
 
 

@@ -65,7 +65,7 @@ def usd_for(time: timedelta, usd_per_hour: Decimal) -> Decimal:
 
 
 def billed_end(machine: MachineTime, now: datetime) -> datetime:
-    """Until when a life is billed: clouds round up and have a minimum."""
+    """The time until which a life is billed: clouds round up and have a minimum."""
     if machine.ended is None:
         return max(machine.started, now)
     lived = max(NO_TIME, machine.ended - machine.started)

@@ -95,7 +95,7 @@ class LocalBackend:
         return None
 
     def list_alive(self) -> dict[str, str]:
-        """Nothing: a process does not show which run it belongs to; `find` finds it by its name."""
+        """Return nothing: a process does not show which run it belongs to; `find` finds it by its name."""
         return {}
 
     def status(self, handle: str) -> MachineStatus | None:

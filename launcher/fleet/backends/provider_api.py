@@ -49,7 +49,7 @@ def list_instances(cloud: str, regions: Sequence[str], run: str | None = None) -
 
 
 class NoCredentials(Problem):
-    """There are no credentials for a cloud here: whoever rents nothing there needs none."""
+    """There are no credentials for a cloud here, and none are needed where nothing is rented from it."""
 
 
 def list_regions(cloud: str) -> list[str]:

@@ -245,7 +245,7 @@ class SkyPilotBackend:
         self.launching -= set(back)  # set back for another reason: its next launch is another question
 
     def _cancel_duplicates(self) -> None:
-        """Of two living jobs of one name, keep the older."""
+        """Cancel the newer of two living jobs of one name."""
         first: dict[str, int] = {}
         duplicates: list[int] = []
         for job in sorted((j for j in self.jobs.values() if j.alive), key=lambda job: job.id):

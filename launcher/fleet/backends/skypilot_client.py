@@ -180,7 +180,7 @@ def job_faults(ids: Sequence[int]) -> dict[int, JobFault | None]:
 
 
 def refused_jobs(ids: Sequence[int]) -> set[int]:
-    """Those of these waiting jobs for which no place had a machine."""
+    """The waiting jobs among `ids` for which no place had a machine."""
     found = _job_events(ids)
     return {
         number

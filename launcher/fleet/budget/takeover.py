@@ -40,7 +40,7 @@ def ended_lives(
     backend: Backend,
     all_gone: Callable[[], bool],
 ) -> Iterator[LifeSpend]:
-    """Those of the open lives that have ended, with what they cost at most.
+    """The open lives that have ended, with what they cost at most.
 
     `all_gone`: whether the providers confirm that no machine is there which this launcher does not know.
     """

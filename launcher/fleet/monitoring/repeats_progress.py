@@ -17,7 +17,7 @@ class RepeatsProgress:
 
     @property
     def done(self) -> int:
-        """Its shards with a receipt."""
+        """How many shards of the repeats run have a receipt."""
         return len(self._seen)
 
     def new_workers(self) -> list[str]:

@@ -264,7 +264,7 @@ class StoreObserver:
         return [one for number in self.slabs for one in self._open_in(self.run, number)]
 
     def _open_repeats(self) -> list[tuple[str, tuple[str, str, int], Entry]]:
-        """As `_open`, of the repeats run."""
+        """The same as `_open` for the repeats run."""
         if not self.header.repeats:
             return []
         run = keys.repeats_run(self.run)

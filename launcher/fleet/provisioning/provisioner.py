@@ -118,7 +118,7 @@ def check_access(plan: SavedPlan) -> None:
 
 
 def usable_groups(plan: SavedPlan, groups: tuple[FleetGroup, ...]) -> tuple[FleetGroup, ...]:
-    """Those kinds of a steered plan that SkyPilot may rent from here; all groups of any other plan.
+    """The kinds of a steered plan that SkyPilot may rent from here; all groups of any other plan.
 
     A plan names the clouds of the price book; which of them this account may use is known only here.
     """

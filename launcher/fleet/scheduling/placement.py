@@ -1,4 +1,4 @@
-"""Which places of a group to try next: those that failed lately come last. Pure.
+"""Which places of a group to try next: those that failed lately come last, after a cooldown with backoff. Pure.
 
 SkyPilot's own recovery goes back to the region that has just preempted a machine (its issue 10021), so where a machine
 is requested next is decided here.

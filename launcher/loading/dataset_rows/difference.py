@@ -1,4 +1,4 @@
-"""In which files and keys two datasets differ, or one before and after shards were embedded again."""
+"""The files and keys in which two datasets differ, or one before and after shards were embedded again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

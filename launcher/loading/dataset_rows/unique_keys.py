@@ -92,7 +92,7 @@ def _hashes_of_batch(batch: pa.RecordBatch) -> Hashes:
 
 
 def _hash_texts(texts: Any) -> Hashes:
-    """Of an array of large strings without nulls. At most TEXT_BYTES in one step, or one text."""
+    """Hash an array of large strings without nulls. At most TEXT_BYTES in one step, or one text."""
     offsets = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
     body = texts.buffers()[2]
     letters = np.frombuffer(body, np.uint8) if body is not None and body.size else np.zeros(0, np.uint8)

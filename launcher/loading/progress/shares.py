@@ -112,7 +112,7 @@ class Shares:
 
     @contextlib.contextmanager
     def alone(self) -> Generator[None]:
-        """While no other loader of this load makes or finds the collection."""
+        """A context in which no other loader of this load makes or finds the collection."""
         lease: Lease | None = None
         while lease is None:
             generation = survey(self._store, self._run, self._slab).next_generation(BEGIN, self._ttl)

@@ -139,7 +139,7 @@ class Chroma:
             return now
 
     def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
-        """It keeps no ledger: receipts in the output path count."""
+        """None: the store does not record loaded files, so receipts in the output path count."""
         del contents
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
@@ -183,7 +183,7 @@ class Chroma:
             return int(self._collection().count())
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By their keys."""
+        """Fetch the vectors of these keys."""
         found: dict[Key, Vectors] = {}
         with _problems():
             bits = self._holds_bits()
@@ -195,7 +195,7 @@ class Chroma:
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By the index: Chroma has no exact search."""
+        """Search by the index; `exact` is ignored, because Chroma has no exact search."""
         del exact
         with _problems():
             query = _numbers(vector[None, :])

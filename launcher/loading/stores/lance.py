@@ -118,7 +118,7 @@ class Lance:
         return now
 
     def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
-        """It keeps no ledger: receipts in the output path count."""
+        """None: the store does not record loaded files, so receipts in the output path count."""
         del contents
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
@@ -155,7 +155,7 @@ class Lance:
             return int(self._there().count_rows())
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By the index of the ids, where there is one."""
+        """Fetch the vectors of these keys, by the index of the ids where there is one."""
         found: dict[Key, Vectors] = {}
         with problems(self._uri):
             there = self._there()
@@ -168,7 +168,7 @@ class Lance:
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By the index, its best candidates compared again in full; or through all rows."""
+        """Search by the index and compare its best candidates again in full; `exact`: through all rows."""
         with problems(self._uri):
             table = self._there().to_table(
                 columns=["id", "chunk", "_distance"], nearest=nearest_rows(vector, k, exact=exact)

@@ -113,7 +113,7 @@ class Milvus(BehindAlias):
             return int(found[0]["count(*)"])
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By their keys."""
+        """Fetch the vectors of these keys."""
         found: dict[Key, Vectors] = {}
         with _problems():
             name = self._ready()
@@ -128,7 +128,7 @@ class Milvus(BehindAlias):
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By the index. `exact`: with as many candidates as Milvus takes, which may miss rows."""
+        """Search by the index. `exact`: with as many candidates as Milvus takes, which may miss rows."""
         bits = vector.dtype == np.uint8
         parameters: dict[str, Any] = {"metric_type": "HAMMING" if bits else "COSINE", "params": {}}
         if not bits:
@@ -171,7 +171,7 @@ class Milvus(BehindAlias):
     # --- for BehindAlias; from here on, errors are those of pymilvus
 
     def problems(self) -> AbstractContextManager[None]:
-        """Of Milvus."""
+        """Turn errors of Milvus into problems."""
         return _problems()
 
     def serving(self) -> str | None:
@@ -184,7 +184,7 @@ class Milvus(BehindAlias):
         return [name for name in self._client.list_collections() if name.startswith(f"{self._name}__")]
 
     def record(self, name: str) -> Contents | None:
-        """Of a collection's properties."""
+        """The record in a collection's properties; None: there is none."""
         found = self._described(name)
         return None if found is None else decode(str(dict(found.get("properties") or {}).get(PROPERTY, "")))
 

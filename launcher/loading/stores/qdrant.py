@@ -101,7 +101,7 @@ class Qdrant(BehindAlias):
             return self._client.count(self.collection(), exact=True).count
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By their UUIDs."""
+        """Fetch the vectors of these keys, by their UUIDs."""
         found: dict[Key, Vectors] = {}
         with _problems():
             bits = self.holds_bits()
@@ -114,7 +114,7 @@ class Qdrant(BehindAlias):
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By the index, or `exact` through all points."""
+        """Search by the index; `exact`: through all points."""
         with _problems():
             found = self._client.query_points(
                 self.collection(),
@@ -145,7 +145,7 @@ class Qdrant(BehindAlias):
     # --- for BehindAlias; from here on, errors are those of qdrant-client
 
     def problems(self) -> AbstractContextManager[None]:
-        """Of Qdrant."""
+        """Turn errors of Qdrant into problems."""
         return _problems()
 
     def serving(self) -> str | None:
@@ -162,7 +162,7 @@ class Qdrant(BehindAlias):
         return [one.name for one in found if one.name.startswith(f"{self._name}__")]
 
     def record(self, name: str) -> Contents | None:
-        """Of a collection's metadata."""
+        """The record in a collection's metadata; None: there is none."""
         info = self._info(name)
         return None if info is None else decode(str((info.config.metadata or {}).get(METADATA, "")))
 
@@ -194,7 +194,7 @@ class Qdrant(BehindAlias):
         return name
 
     def move(self, name: str, before: str | None) -> None:
-        """In one request, so that no search finds no collection: Qdrant carries out its parts one by one, though."""
+        """Move the alias in one request, whose parts Qdrant carries out one by one."""
         if self._info(name) is None:  # else the alias would be deleted, and not made
             raise Problem(f"the collection {name} is gone", hint=AGAIN)
         create = models.CreateAliasOperation(

@@ -91,7 +91,7 @@ class RediSearch(BehindAlias):
         )
 
     def element(self, dtype: Dtype, dimensions: int) -> Element:
-        """Of int8 half precision; of bits a number each, because RediSearch has no bits."""
+        """float16 for int8; for bits a number each, because RediSearch has no bits."""
         del dimensions
         elements: dict[Dtype, Element] = {"float32": "float32", "binary": "bits"}
         return elements.get(dtype, "float16")
@@ -134,7 +134,7 @@ class RediSearch(BehindAlias):
             return int(self._client.execute_command("FT.SEARCH", self.collection(), "*", "LIMIT", 0, 0)[0])
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By their keys, from their hashes."""
+        """Fetch the vectors of these keys from their hashes."""
         found: dict[Key, Vectors] = {}
         with _problems():
             element = self._element()
@@ -150,7 +150,7 @@ class RediSearch(BehindAlias):
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By the index; `exact`: by comparing all rows, which a filter that holds for each makes RediSearch do."""
+        """Search by the index; `exact`: through all rows, which a filter that every row passes makes RediSearch do."""
         how = (
             f"@chunk:[-inf +inf]=>[KNN {k} @vector $v HYBRID_POLICY ADHOC_BF AS near]"
             if exact
@@ -180,7 +180,7 @@ class RediSearch(BehindAlias):
     # --- for BehindAlias; from here on, errors are those of redis
 
     def problems(self) -> AbstractContextManager[None]:
-        """Of the server."""
+        """Turn errors of the server into problems."""
         return _problems()
 
     def serving(self) -> str | None:
@@ -194,7 +194,7 @@ class RediSearch(BehindAlias):
         return [name for name in names if name.startswith(f"{self._name}__")]
 
     def record(self, name: str) -> Contents | None:
-        """Of the key beside an index."""
+        """The record under the key beside an index; None: there is none."""
         found = self._client.get(_record_key(name))
         return None if found is None else decode(found)
 

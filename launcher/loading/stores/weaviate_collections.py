@@ -92,7 +92,7 @@ class Weaviate(BehindAlias):
         return self.send(batches, self._upsert)
 
     def delete(self, keys: Sequence[Key]) -> int:
-        """By their UUIDs; the server counts those that were there."""
+        """Delete rows by their UUIDs; return how many the server says it had."""
         gone = 0
         with self.deleting():
             for start in range(0, len(keys), KEYS_AT_ONCE):
@@ -117,7 +117,7 @@ class Weaviate(BehindAlias):
             return int(self._collection().aggregate.over_all(total_count=True).total_count or 0)
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By their UUIDs."""
+        """Fetch the vectors of these keys, by their UUIDs."""
         found: dict[Key, Vectors] = {}
         with problems():
             bits = self.holds_bits()
@@ -134,7 +134,7 @@ class Weaviate(BehindAlias):
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By the index: a query cannot leave it out."""
+        """Search by the index; `exact` is ignored, because a query cannot leave the index out."""
         del exact
         with problems():
             found = self._collection().query.near_vector(
@@ -164,7 +164,7 @@ class Weaviate(BehindAlias):
     # --- for BehindAlias; from here on, errors are those of weaviate
 
     def problems(self) -> AbstractContextManager[None]:
-        """Of Weaviate."""
+        """Turn errors of Weaviate into problems."""
         return problems()
 
     def serving(self) -> str | None:
@@ -181,7 +181,7 @@ class Weaviate(BehindAlias):
         return [name for name in self._client.collections.list_all() if name.startswith(f"{self._name}__")]
 
     def record(self, name: str) -> Contents | None:
-        """Of a collection's description."""
+        """The record in a collection's description; None: there is none."""
         try:
             return decode(self._client.collections.use(name).config.get(simple=True).description or "")
         except UnexpectedStatusCodeError as error:
@@ -214,7 +214,7 @@ class Weaviate(BehindAlias):
         return name
 
     def move(self, name: str, before: str | None) -> None:
-        """In one request, so that no search finds no collection."""
+        """Move the alias in one request, so that every search finds a collection."""
         if before is not None:
             self._client.alias.update(alias_name=self._name, new_target_collection=name)
             return

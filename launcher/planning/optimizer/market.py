@@ -70,7 +70,7 @@ class SlowTimes:
         return max(hours - (self.start + waves_before(machines) * self.wave), 0.0) / self.work
 
     def most_in_time(self, hours: float) -> int:
-        """As of a Market."""
+        """The same as `Market.most_in_time`."""
         return (
             ceil(LAUNCHES_AT_ONCE * max(hours - self.start, 0.0) / self.wave) if self.wave else MOST_MACHINES
         )
@@ -245,7 +245,7 @@ def slow_times(candidate: Candidate, tokens: float) -> SlowTimes:
 
 
 def _undominated(whole: Market, *, by_vcpus: bool) -> NDArray[np.int64]:
-    """Of each group and size, the candidates that no other beats in everything: many zones and types share a price.
+    """The candidates of each group and size that no other beats in everything: many zones and types share a price.
 
     One of which there are only so many beats none: a fleet may need the next one, too.
     """

@@ -273,7 +273,7 @@ class Search:
     def with_fewer_machines(
         self, limits: FleetLimits, cheapest: Estimate, others: Sequence[Estimate]
     ) -> Estimate:
-        """Of fleets that cost nearly the same and keep the limits, the one that is easiest to get.
+        """The fleet that is easiest to get, of those that cost nearly the same and keep the limits.
 
         It has the fewest machines; of equally many, those that take the smallest share of what their regions are counted
         on to give. Only where the job has a deadline: without one, fewer machines only take longer.

@@ -144,7 +144,7 @@ def _usd_per_token(candidate: Candidate, usd_per_hour: Decimal) -> float:
 
 
 def _best_sizes(priced: Iterable[_Priced], requirements: "Requirements") -> list[_Priced]:
-    """Of each place, GPU type and purchase kind the machine size that is the cheapest a token.
+    """The machine size that is the cheapest a token, for each place, GPU type and purchase kind.
 
     Where few machines are allowed, small ones may be too slow together: those with which the deadline cannot be kept
     come behind those with which it can, and of them the fastest first.

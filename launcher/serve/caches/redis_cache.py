@@ -1,7 +1,7 @@
 """The cache of vectors in Redis or Valkey: raw bytes under short keys, with a time to live.
 
-A server that is away or slow is left alone for some seconds, and the vectors are computed: no request fails by it. The
-first failure after an answer is told, and all are counted.
+A server that is away or slow is left alone for some seconds (a circuit breaker), and the vectors are computed: no
+request fails by it. The first failure after an answer is reported, and all are counted.
 """
 # redis is typed in part, and optional
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -22,7 +22,7 @@ KEPT_SECONDS = 30 * 86_400
 
 
 def ignore(_line: str) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 class RedisCache:

@@ -71,12 +71,12 @@ class Measured:
 
     @property
     def hit_share(self) -> float:
-        """Of the queries."""
+        """The share of the queries that the cache answers."""
         return self.hits / self.queries if self.queries else 0.0
 
     @property
     def wrong_share(self) -> float | None:
-        """Of the hits; None: there was none."""
+        """The share of the hits that are wrong; None: there was no hit."""
         return self.wrong / self.hits if self.hits else None
 
 

@@ -51,7 +51,7 @@ class VectorCache:
 
     @property
     def entries(self) -> int:
-        """In memory."""
+        """How many vectors are in memory."""
         return len(self._entries)
 
     async def get(self, keys: Sequence[bytes]) -> list[bytes | None]:

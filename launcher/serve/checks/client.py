@@ -38,7 +38,7 @@ class ServerAddress:
 
     @property
     def shown(self) -> str:
-        """Without a key."""
+        """The address, which holds no key."""
         port = "" if self.port is None else f":{self.port}"
         return f"http{'s' if self.secure else ''}://{self.host}{port}{self.path}"
 

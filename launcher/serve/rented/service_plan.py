@@ -40,7 +40,7 @@ class ServiceChoice:
 
     @property
     def usd_per_month(self) -> Decimal:
-        """Of all machines."""
+        """USD a month for all machines."""
         return self.usd_per_hour * self.replicas * HOURS_PER_MONTH
 
 

@@ -194,5 +194,5 @@ def normal_cdf(x: float) -> float:
 
 
 def cheapest_first(sources: Iterable[Source]) -> list[Source]:
-    """In the order of dollars a token; ties by number."""
+    """The sources by dollars a token; ties by the number of their kind."""
     return sorted(sources, key=lambda source: (source.usd_per_token, source.kind.number))

@@ -15,7 +15,7 @@ from tasks.engines.packed.packed_attention import NAME, attend
 
 
 def compile_layers(model: Any) -> None:
-    """From its next call on, each layer of the model is compiled.
+    """Compile each layer of the model at its next call.
 
     Raises:
         RuntimeError: the model has no list of layers.

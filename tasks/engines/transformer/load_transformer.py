@@ -48,7 +48,7 @@ class LoadingInfo:
 
     @classmethod
     def of(cls, found: Mapping[str, Iterable[Any]]) -> "LoadingInfo":
-        """From the dictionary of `from_pretrained(output_loading_info=True)`."""
+        """Read the dictionary of `from_pretrained(output_loading_info=True)`."""
         keys = ("missing_keys", "unexpected_keys", "mismatched_keys")
         return cls(*(frozenset(map(_name, found.get(key) or ())) for key in keys))
 

@@ -148,7 +148,7 @@ def _added(tokenizer: Tokenizer) -> list[AddedToken]:
 
 
 def _spaced(text: str) -> str:
-    """With one kind of white space: that at which every BERT tokenizer splits. Others it may drop."""
+    """The text with one kind of white space, at which every BERT tokenizer splits. Others it may drop."""
     return text.replace("\n", " ").replace("\t", " ").replace("\r", " ")
 
 

@@ -1,8 +1,9 @@
 """The allowance: until when a run's machines may begin new work without a launcher.
 
-Only a launcher compares what a run costs with its budget. So that a launcher that is gone cannot be outspent by its
-machines, it leaves one moment in the store, and moves it on while it follows the run: all machines, also those that
-come up later or are recovered, drain then by themselves. The moment is by the store's clock, the same for all of them.
+A dead man's switch. Only a launcher compares what a run costs with its budget. So that a launcher that is gone cannot
+be outspent by its machines, it leaves one moment in the store, and moves it on while it follows the run. When the
+moment is over, all machines drain by themselves, also those that came up later or were recovered. It is a moment of the
+store's clock, the same for all of them.
 """
 
 from dataclasses import dataclass

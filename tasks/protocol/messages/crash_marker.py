@@ -43,7 +43,7 @@ def this_place() -> str:
 
 
 def write_place(scratch: Path) -> None:
-    """Write the place of this process, for whoever finds it dead."""
+    """Write the place of this process, for the supervisor that finds it dead."""
     (scratch / PLACE_NAME).write_text(this_place(), encoding="ascii")
 
 

@@ -1,4 +1,4 @@
-"""Whether a shard on which processes died is to blame, or the machine.
+"""Poison shards: whether a shard on which processes died is to blame, or the machine.
 
 A sick GPU kills every shard that it is given, so crashes at one place prove nothing against a shard while other machines
 work on the run: it is left to them. It is set aside after MAX_CRASHES crashes at two places, or where no other place is

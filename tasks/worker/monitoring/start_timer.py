@@ -48,7 +48,7 @@ class StartTimer:
                 self._seconds[stage] = round(self.clock() - self._since, 3)
 
     def seconds(self) -> dict[str, float]:
-        """Of the stages that are over."""
+        """Seconds of each stage that is over."""
         with self._lock:
             return {**self.known, **self._seconds}
 

@@ -1,7 +1,8 @@
 """Commit a shard: upload its files under a name of this attempt, then create its receipt, or write a part.
 
-The receipt can be created once, and the worker that creates it has done the shard: committing is idempotent. Any part
-is a correct beginning of the shard; the next worker continues from the one that reaches furthest.
+Work may be done more than once (at least once), and counts exactly once: the receipt can be created once, and the worker
+that creates it has done the shard. Committing is idempotent. Any part is a correct beginning of the shard; the next
+worker continues from the one that reaches furthest.
 """
 
 from collections.abc import Callable

@@ -88,7 +88,7 @@ class BehindAlias(ABC):
         return ()
 
     def remove_write_alias(self, alias: str, name: str) -> None:
-        """From now on the server refuses what is written by this name; one that is gone is no error."""
+        """Remove the write alias: the server then refuses what is written by it. One that is gone is no error."""
         raise NotImplementedError(f"{type(self).__name__} made {alias} for {name}")
 
     # --- of a vector store
@@ -113,7 +113,7 @@ class BehindAlias(ABC):
             return held
 
     def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
-        """It keeps no ledger: receipts in the output path count."""
+        """None: the store does not record loaded files, so receipts in the output path count."""
         del contents
 
     # --- for subclasses

@@ -1,10 +1,10 @@
-"""A loader that was away, frozen or cut off, writes nothing more once its load is over.
+"""Fencing: a loader that was away, frozen or cut off, writes nothing more once its load is over.
 
 Meanwhile another loader may have ended its load, and a later load may have changed rows or deleted some: what it still
 sends would bring back the rows of before. A store that compares a name or a value with each write refuses it (a write
 alias, a transaction), and then the record of the collection says why. In other stores the record is read again where
-so long a time has passed that another load may have ended. What is under way at that moment can still be written there,
-and is told.
+so long a time has passed that another load may have ended. What is under way at that moment can still be written there;
+the load then ends with an error that says so.
 """
 
 import time
@@ -34,7 +34,7 @@ def clock() -> float:
 
 
 class Fence:
-    """Of one load into one collection, for all threads.
+    """The fence of one load into one collection, shared by all its threads.
 
     Args:
         contents: what the collection says since this load began.
@@ -94,7 +94,7 @@ class Fence:
 
     @contextmanager
     def alone(self) -> "Generator[None]":
-        """While rows of a file are written in one commit."""
+        """A context in which the rows of a file are written in one commit."""
         if self._is_due():
             self.is_over()
         with self._checked_after("the rows of a file"):
@@ -130,7 +130,7 @@ class Fence:
 
     @contextmanager
     def _checked_after(self, what: str) -> "Generator[None]":
-        """Where writing takes so long that a later load may have begun between: then these rows may stand there.
+        """A context for a write that may take so long that a later load begins meanwhile, which these rows then spoil.
 
         Raises:
             Problem: one has.

@@ -12,7 +12,7 @@ POLL = 0.25  # seconds between looks
 
 
 class Unseen:
-    """Of one process, for all of its threads."""
+    """Writes of one process that reads may not show yet, shared by all of its threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -68,7 +68,7 @@ class Keeper(Protocol):
 
 
 def encode(record: Record) -> str:
-    """As it is written into the store."""
+    """The record as it is written into the store."""
     return msgspec.json.encode(record).decode()
 
 

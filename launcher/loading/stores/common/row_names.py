@@ -8,7 +8,7 @@ NAMESPACE = UUID("8c7d1f0a-3f55-4f0e-9b6e-0c7a51f9d2c4")
 
 
 def uuid_of_key(key: Key) -> str:
-    """Of every key another one, and always the same."""
+    """The UUID of a key: always the same, and another one for every key."""
     return str(uuid5(NAMESPACE, f"{key.id}\0{key.chunk}"))
 
 

@@ -121,7 +121,7 @@ class PgVector:
         return {}
 
     def delete(self, keys: Sequence[Key]) -> int:
-        """In one statement, unless a later load has begun."""
+        """Delete rows in one statement, unless a later load has begun."""
         with problems(), self._server.own().transaction():
             if self._fence is not None and keys:
                 self._lock()  # a later load, which has it too when it begins, may want some of these rows
@@ -150,7 +150,7 @@ class PgVector:
             return int(self._server.run(sql.SQL("SELECT count(*) FROM {}").format(self._table.quoted))[0][0])
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """As the server sends them in binary."""
+        """Fetch the vectors of these keys in the server's binary format."""
         with problems():
             element = self._element_of_table()
             query = tables.FETCH.format(tables.SEND[element], tables.KEYS, self._table.quoted)
@@ -190,11 +190,11 @@ class PgVector:
         return ("id text", "chunk integer", vector, *(f"{name} text" for name in schema.kept))
 
     def data_bytes(self, schema: Schema) -> int:
-        """Of table, TOAST and primary key."""
+        """Bytes of the table, its TOAST and its primary key."""
         return round(schema.rows * table_bytes(schema.dimensions, tables.TYPES[schema.element], ID_BYTES))
 
     def index_bytes(self, schema: Schema, index: IndexSpec) -> int | None:
-        """Of the HNSW index, by the page."""
+        """Bytes of the HNSW index, by the page; None: there is none."""
         if index.kind == "none" or tables.indexed_expression(schema) is None:
             return None
         half = schema.dimensions > tables.INDEXED_DIMENSIONS[schema.element]

@@ -40,7 +40,7 @@ class TableName:
 
     @property
     def quoted(self) -> sql.Identifier:
-        """As it stands in a statement."""
+        """The table as an identifier in a statement."""
         return self.beside(self.name)
 
     def beside(self, name: str) -> sql.Identifier:

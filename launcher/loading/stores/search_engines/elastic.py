@@ -107,7 +107,7 @@ class Elasticsearch(SearchEngine):
         return vector.tobytes().hex() if vector.dtype == np.uint8 else vector.tolist()
 
     def stored(self, found: Any, *, bits: bool) -> Vectors:
-        """Of digits or signed bytes packed bits."""
+        """A stored vector; bits, which come as hexadecimal digits or signed bytes, are packed."""
         if not bits:
             return np.asarray(found, np.float32).ravel()
         first = found[0] if isinstance(found, list) and found and isinstance(found[0], str) else found
@@ -116,7 +116,7 @@ class Elasticsearch(SearchEngine):
         return np.asarray(first, np.int8).ravel().view(np.uint8)
 
     def vectors_of(self, index: str, ids: Sequence[str]) -> list[tuple[Key, Any]]:
-        """By a search for the ids, because a document's source may not hold the vector."""
+        """Vectors by a search for their ids, because a document's source may not hold the vector."""
         body = {
             "size": len(ids),
             "query": {"ids": {"values": list(ids)}},

@@ -96,7 +96,7 @@ class OpenSearch(SearchEngine):
         }
 
     def settings(self, spec: IndexSpec) -> Json:
-        """Without `knn` no graph is built."""
+        """Settings of an index: without `knn` no graph is built."""
         return {"knn": spec.kind != "none"}
 
     def numbers(self, vector: Vectors) -> list[Any]:
@@ -104,11 +104,11 @@ class OpenSearch(SearchEngine):
         return (vector.view(np.int8) if vector.dtype == np.uint8 else vector).tolist()
 
     def stored(self, found: Any, *, bits: bool) -> Vectors:
-        """Of signed bytes packed bits."""
+        """A stored vector; bits, which come as signed bytes, are packed."""
         return np.asarray(found, np.int8).view(np.uint8) if bits else np.asarray(found, np.float32)
 
     def vectors_of(self, index: str, ids: Sequence[str]) -> list[tuple[Key, Any]]:
-        """By the ids, from the sources of the documents."""
+        """Vectors by their ids, from the sources of the documents."""
         found = self._api.ask("POST", f"/{index}/_mget", {"ids": list(ids)})
         sources = [one["_source"] for one in found["docs"] if one.get("found")]
         return [(Key(one["id"], int(one["chunk"])), one["vector"]) for one in sources]

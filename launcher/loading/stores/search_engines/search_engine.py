@@ -172,7 +172,7 @@ class SearchEngine(BehindAlias):
             return int(self._api.ask("GET", f"/{self._ready()}/_count")["count"])
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By their ids."""
+        """Fetch the vectors of these keys, by their ids."""
         found: dict[Key, Vectors] = {}
         with self.problems():
             bits, name = self.holds_bits(), self._ready()
@@ -183,7 +183,7 @@ class SearchEngine(BehindAlias):
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By the graphs of the segments, or `exact` by a script over all documents."""
+        """Search by the graphs of the segments; `exact`: by a script over all documents."""
         with self.problems():
             # Beside the vector, which a document's source may no longer hold.
             body = {"size": k, "_source": ["id", "chunk"], **self.query(vector, k, exact=exact)}
@@ -219,7 +219,7 @@ class SearchEngine(BehindAlias):
         return sorted(self._mappings(f"{self._name}__*"))
 
     def record(self, name: str) -> Contents | None:
-        """Of the `_meta` of an index."""
+        """The record in the `_meta` of an index; None: there is none."""
         meta: Json = self._mappings(name).get(name, {}).get("_meta") or {}
         return decode(str(meta.get(META, "")))
 
@@ -252,7 +252,7 @@ class SearchEngine(BehindAlias):
         return name
 
     def move(self, name: str, before: str | None) -> None:
-        """In one request, so that no search finds no index; it fails where another load has moved the alias."""
+        """Move the alias in one request, so that every search finds an index; fails if another load has moved it."""
         actions: list[Json] = [{"add": {"index": name, "alias": self._name}}]
         if before is not None:
             gone = {"index": before, "alias": self._name, "must_exist": True}
@@ -281,7 +281,7 @@ class SearchEngine(BehindAlias):
     # --- its own
 
     def _bulk_path(self) -> str:
-        """By the write alias alone: a server would make an index of a name that is gone."""
+        """The path of bulk writes. The write alias is required: else a server makes an index of a name that is gone."""
         return f"/{self.written_as()}/_bulk" + ("?require_alias=true" if self._write_alias else "")
 
     def _or_none(self, method: str, path: str) -> Any:

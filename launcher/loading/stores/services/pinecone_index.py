@@ -90,7 +90,7 @@ class PineconeNamespace:
     # --- the store
 
     def element(self, dtype: Dtype, dimensions: int) -> Element:
-        """It has float32 alone, which holds half precision and int8 exactly."""
+        """float32, the only type there is; it holds half precision and int8 exactly."""
         del dimensions
         return "bits" if dtype == "binary" else "float32"
 
@@ -114,7 +114,7 @@ class PineconeNamespace:
             return self._register.prepare(contents, lambda _name: None, replace=replace)
 
     def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
-        """It keeps no ledger: receipts in the output path count."""
+        """None: the store does not record loaded files, so receipts in the output path count."""
         del contents
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
@@ -145,13 +145,13 @@ class PineconeNamespace:
             return self._register.seal(contents)
 
     def count(self) -> int:
-        """As Pinecone counts the namespace."""
+        """Count rows, as Pinecone counts the namespace."""
         with problems():
             self._wait_until_seen()
             return self._count_now()
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By their ids."""
+        """Fetch the vectors of these keys, by their ids."""
         found: dict[Key, Vectors] = {}
         with problems():
             self._wait_until_seen()
@@ -163,7 +163,7 @@ class PineconeNamespace:
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By Pinecone's own index: it has no exact search."""
+        """Search by Pinecone's own index; `exact` is ignored, because it has no exact search."""
         del exact
         with problems():
             self._wait_until_seen()

@@ -96,7 +96,7 @@ class S3Vectors:
     # --- the store
 
     def element(self, dtype: Dtype, dimensions: int) -> Element:
-        """It has float32 alone, which holds half precision and int8 exactly."""
+        """float32, the only type there is; it holds half precision and int8 exactly."""
         del dimensions
         return "bits" if dtype == "binary" else "float32"
 
@@ -121,7 +121,7 @@ class S3Vectors:
             return self._register.prepare(contents, partial(self._create, schema), replace=replace)
 
     def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
-        """It keeps no ledger: receipts in the output path count."""
+        """None: the store does not record loaded files, so receipts in the output path count."""
         del contents
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
@@ -148,12 +148,12 @@ class S3Vectors:
             return self._register.seal(contents)
 
     def count(self) -> int:
-        """By listing all keys, in parts at once."""
+        """Count rows by listing all keys, several segments at a time."""
         with _problems(), ThreadPoolExecutor(SEGMENTS) as pool:
             return sum(pool.map(self._count_segment, range(SEGMENTS)))
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By their keys."""
+        """Fetch the vectors of these keys."""
         found: dict[Key, Vectors] = {}
         with _problems():
             bits = self._holds_bits()
@@ -164,7 +164,7 @@ class S3Vectors:
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By the service's own index: it has no exact search."""
+        """Search by the service's own index; `exact` is ignored, because it has no exact search."""
         del exact
         asked = {"float32": numbers_of(vector[None, :])[0].tolist()}
         with _problems():

@@ -104,7 +104,7 @@ class TurbopufferNamespace:
     # --- the store
 
     def element(self, dtype: Dtype, dimensions: int) -> Element:
-        """It has float32 and float16; int8 is float16, exactly enough for a scale a row."""
+        """float32 or float16, the types there are; int8 becomes float16, exactly enough for one scale a row."""
         del dimensions
         elements: dict[Dtype, Element] = {"float32": "float32", "binary": "bits"}
         return elements.get(dtype, "float16")
@@ -129,7 +129,7 @@ class TurbopufferNamespace:
             return self._register.prepare(contents, lambda _name: None, replace=replace)
 
     def loaded(self, contents: Contents) -> Collection[LoadedFile] | None:
-        """It keeps no ledger: receipts in the output path count."""
+        """None: the store does not record loaded files, so receipts in the output path count."""
         del contents
 
     def write(self, file: FileId, batches: Iterable[Rows], *, merge: bool) -> Mapping[str, Any]:
@@ -168,7 +168,7 @@ class TurbopufferNamespace:
         return int(found.aggregations["rows"])
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
-        """By their ids."""
+        """Fetch the vectors of these keys, by their ids."""
         found: dict[Key, Vectors] = {}
         with _problems():
             element = self._element()
@@ -180,7 +180,7 @@ class TurbopufferNamespace:
         return found
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
-        """By the index, or through all rows: an exact search wants a filter, and this one holds for each."""
+        """Search by the index; `exact`: through all rows, by a filter that every row passes, which it requires."""
         asked = numbers_of(vector[None, :])[0].tolist()
         with _problems():
             found = self._namespace().query(
@@ -316,7 +316,7 @@ def _schema_of(name: str, kind: str) -> Any:
 
 
 def _base64(vector: Vectors) -> str:
-    """As the service reads vectors: float32, the low byte first."""
+    """A vector as the service reads it: float32, little-endian, in base64."""
     return b64encode(vector.astype("<f4").tobytes()).decode()
 
 

@@ -85,7 +85,7 @@ def preemptions_section(report: ReportDocument) -> Section:
 
 
 def waterfall_section(report: ReportDocument) -> Section:
-    """From the plan's dollars to the run's, cause by cause, and what the run measured for the next plan."""
+    """The waterfall from the plan's dollars to the run's, and what the run measured for the next plan."""
     found = report.waterfall
     if not found:
         return None

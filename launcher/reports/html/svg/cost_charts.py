@@ -151,7 +151,7 @@ def preemption_chart(
 
 
 def waterfall_chart(rows: Sequence[WaterfallBar], width: float = WIDE) -> Markup:
-    """From the planned to the actual amount, one bar below the other."""
+    """The waterfall from the planned to the actual amount, one bar below the other."""
     ends = [0.0, *(value for row in rows for value in (row.start, row.end))]
     low, high = min(ends), max(ends)
     names, height = NAMES[width], ROWS[width]

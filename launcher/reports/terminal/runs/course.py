@@ -92,7 +92,7 @@ def prior_text(places: int) -> str:
 
 
 def unattended_text(course: CourseStatus, run: str, state: str) -> str | None:
-    """That no launcher steers the run; None where one does, or there is nothing to steer."""
+    """A line that says that no launcher steers the run; None where one does, or there is nothing to steer."""
     if course.steering or state in ("DONE", "PLANNED") or not course.steered:
         return None
     since = "" if course.since is None else f" since {clock_text(course.since, course.at)}"
