@@ -17,7 +17,7 @@ Items = Mapping[str, Decimal | None]
 
 def range_note(unpriced: Iterable[Items]) -> str:
     """What a table says whose dollars are ranges (`launcher.format.least_money`); empty where none is."""
-    return f" {RANGE}" if any(usd for items in unpriced for usd in items.values()) else ""
+    return f" {RANGE}" if any(items and None not in items.values() for items in unpriced) else ""
 
 
 def item_text(name: str) -> str:

@@ -54,6 +54,14 @@ def test_dollars_that_lack_a_price_are_called_the_least() -> None:
     assert sum(line.startswith("Dollars from - to: without what has no price") for line in shown) == 1
 
 
+def test_tables_without_ranges_do_not_explain_them() -> None:
+    plan = sample_plan.plan()
+    plan["kinds"][0]["unpriced"] = {"egress": None, "disk": "1"}
+    shown = lines(plan)
+    assert any("≥ $82.00" in line for line in shown)
+    assert not any(line.startswith("Dollars from - to") for line in shown)
+
+
 def test_plan_of_unknown_cost_has_a_question_mark() -> None:
     assert "3 h (2 h 6 min to 5 h 12 min: P10 to P90), dollars: ?" in lines(sample_plan.local())
 
