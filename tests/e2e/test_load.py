@@ -112,6 +112,15 @@ def test_loader_of_lance_in_a_bucket_is_killed_eight_times(
     assert_exact(there.rows(), output)
 
 
+def test_loader_that_appends_to_lance_does_not_pass(output: Path, tmp_path: Path) -> None:
+    target = str(tmp_path / "docs.lance")
+    there = InLance(target, output)
+    assert storm(output, target, there.rows_there, "tests.support.stores.appending_loader") == 1
+    with pytest.raises(AssertionError):
+        assert_exact(there.rows(), output)
+    assert f"rows, and run run-1 has {FILES * ROWS:,}" in (tmp_path / "said").read_text()  # it counts more
+
+
 UPSERTED = ("milvus", "qdrant", "redis", "chroma", "weaviate", "opensearch", "elasticsearch")
 
 

@@ -75,8 +75,16 @@ class InLance(Receipts):
         super().__init__(output)
         self._target, self._storage = target, storage
 
-    def rows(self) -> list[tuple[Any, Any]]:
+    def rows_there(self) -> int:
         import lance  # not at collection: tests of the same process fork, and it warns of that
+
+        try:
+            return int(lance.dataset(self._target, storage_options=self._storage).count_rows())
+        except ValueError:  # it is not there yet
+            return 0
+
+    def rows(self) -> list[tuple[Any, Any]]:
+        import lance  # as above
 
         table = lance.dataset(self._target, storage_options=self._storage).to_table().combine_chunks()
         column: Any = table.column("vector").chunk(0)
