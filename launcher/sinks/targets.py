@@ -135,7 +135,7 @@ GRPC = re.compile(
     r"(?:[A-Za-z0-9.-]{1,253}:)?[0-9]{1,5}"
 )  # the port of Weaviate's gRPC, with its host where it is another
 SERVICE_COLLECTION = re.compile(r"[a-z0-9][a-z0-9.-]{1,38}[a-z0-9]")  # of all services; a replacement adds 13
-ENVIRONMENT_HINT = "export PGPASSWORD, or name another variable: --secret NAME"
+ENVIRONMENT_HINT = "export PGPASSWORD, or name another variable: --secret NAME, in a job secret: $NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ def _split(word: str) -> SplitResult:
         hint = (
             ENVIRONMENT_HINT
             if SCHEMES[parts.scheme] == "pgvector"
-            else "name a variable that holds it: --secret NAME"
+            else "name a variable that holds it: --secret NAME, in a job secret: $NAME"
         )
         raise Usage("the address holds a password, which others could see", hint=hint)
     if parts.fragment:

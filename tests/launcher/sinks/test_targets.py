@@ -146,4 +146,4 @@ def test_password_in_an_address_is_refused_and_not_quoted(word: str) -> None:
 def test_password_in_an_address_of_another_store_has_its_own_hint() -> None:
     with pytest.raises(Usage, match="holds a password") as refused:
         parse_target("redis://:s3cret@h/docs")
-    assert refused.value.hint == "name a variable that holds it: --secret NAME"
+    assert refused.value.hint == "name a variable that holds it: --secret NAME, in a job secret: $NAME"
