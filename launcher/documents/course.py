@@ -34,6 +34,7 @@ class UsdToFinish:
 
     p50: Decimal | None
     p90: Decimal | None
+    p10: Decimal | None = None  # also unknown where the launcher is of an earlier version
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ def leave_running(context: RunContext, view: FleetView) -> str:
     """Record that rented machines, which need no launcher, go on; return what is left, and what they cost."""
     running = failure_messages.left_running(context.ledger.machines.of_run(context.run, set(ALIVE)))
     context.ledger.runs.record_event(context.run, "detached", running, context.clock())
-    return f"{failure_messages.shards_left(view, f' of run {context.run}')}; {running}"
+    unsteered = failure_messages.unsteered(view)
+    return f"{failure_messages.shards_left(view, f' of run {context.run}')}; {running}{unsteered}"
 
 
 @contextlib.contextmanager

@@ -71,6 +71,14 @@ def left_running(machines: Sequence[Machine]) -> str:
     return f"{go_on} without this launcher, at {cost} an hour when all are up"
 
 
+def unsteered(view: FleetView) -> str:
+    """What no launcher means for a steered run, as a clause; empty for one that is not steered."""
+    if view.steering is None:
+        return ""
+    guarded = "" if view.steering.deadline is None else ", and its deadline is not guarded"
+    return f"; meanwhile it is not steered{guarded}"
+
+
 def unreadable_receipts(run: str, unreadable: Collection[str]) -> Problem:
     """The error of a run whose every shard has a receipt, some of which cannot be read. `unreadable`: keys."""
     receipts = [key for key in unreadable if key.startswith(receipts_prefix(run))]

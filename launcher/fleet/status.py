@@ -12,7 +12,7 @@ from launcher.costs.run_costs import rates_of, spent_so_far
 from launcher.documents.status import StatusReport, WorkerState
 from launcher.documents.truncation import truncation_of
 from launcher.errors import Problem
-from launcher.fleet.monitoring.cost_status import cost_status, longest_chunk
+from launcher.fleet.monitoring.cost_status import cost_status, longest_chunk, projected_usd
 from launcher.fleet.monitoring.heartbeats import summarize
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
 from launcher.fleet.monitoring.store_observer import StoreObserver
@@ -53,12 +53,14 @@ def status_of(
     rates = rates_of(ledger, run, now, usd=usd, tokens_open=open_now, expected=expected)
     cost = cost_status(ledger, run, now, rates)
     workers = summarize(observer.heartbeats.read() if observer else [])
-    projected = cost.usd_projected.p50 if cost.usd_projected else None
+    driven = driven or (folder is not None and is_driven(folder, run))
+    works = any(m.state in ALIVE and m.ready is not None for m in machines)
+    course = course_status(ledger, row, rates, now, driven=driven, works=works)
+    total = projected_usd(cost, course)
+    projected = total.p50 if total else None
     truncation = truncation_of(
         progress.tokens, progress.tokens_cut, longest_chunk(ledger, run), usd=projected
     )
-    driven = driven or (folder is not None and is_driven(folder, run))
-    works = any(m.state in ALIVE and m.ready is not None for m in machines)
     return StatusReport(
         run=run,
         state=row.state.value,
@@ -80,7 +82,7 @@ def status_of(
         usd_known=cost.usd_known,
         usd_committed=cost.usd_committed,
         usd_per_hour=cost.usd_per_hour,
-        usd_projected=cost.usd_projected,
+        usd_projected=total,
         budget=cost.budget,
         preemptions=cost.preemptions,
         places=cost.places,
@@ -93,7 +95,7 @@ def status_of(
         usd_per_million_tokens=rates.usd_per_million_tokens,
         tokens_open=rates.tokens_open,
         share=rates.share,
-        course=course_status(ledger, row, rates, now, driven=driven, works=works),
+        course=course,
         load=read_load_status(observer.store, run) if observer else None,
         launcher_known=launcher_known,
     )

@@ -55,6 +55,7 @@ class CourseBody:
     hours_p90: float | None = None
     chance_over_budget: float | None = None
     on_demand_share: float | None = None
+    usd_to_finish_p10: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

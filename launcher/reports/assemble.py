@@ -147,10 +147,23 @@ def _usage_of(ledger: Ledger, store: Store | None, row: Run, plan: SavedPlan | N
         machines=machines,
         leases=leases,
         clock_errors=clock_errors,
-        spend=meter(machines, done, leases, now, [*map(other_charge, charges), *others]),
+        spend=meter(
+            machines,
+            done,
+            leases,
+            now,
+            [*map(other_charge, charges), *others],
+            settled=_is_settled(ledger, row),
+        ),
         unpriced=unpriced,
         until=now,
     )
+
+
+def _is_settled(ledger: Ledger, row: Run) -> bool:
+    """Whether no shard will be done any more."""
+    progress = ledger.shards.progress(row.id)
+    return progress.shards_done >= progress.shards or row.state not in (RunState.RUNNING, RunState.DRAINING)
 
 
 def _pilot_use(ledger: Ledger, run: str, plan: SavedPlan | None, until: datetime) -> PilotUse | None:

@@ -12,7 +12,7 @@ from launcher.costs.analysis.counterfactuals import OTHER_VECTORS
 from launcher.costs.analysis.plan_accuracy import PlanError
 from launcher.costs.usage.spend import PARTS, Part
 from launcher.format import count, duration, hours_text, money, percent, plain, plural, rate, relative_change
-from launcher.ledger.records import CORPUS_EVENT
+from launcher.ledger.records import CORPUS_EVENT, RunState
 from launcher.planning.saved.saved_alternatives import NO_API
 from launcher.reports.document import CounterfactualRow, MachineLife, ReportDocument
 from launcher.steering.situation import ON_DEMAND
@@ -82,18 +82,23 @@ def start_name(stage: str) -> str:
 
 
 def compare_figures(report: ReportDocument) -> list[FigureComparison]:
-    """The plan next to the run, one row for each figure."""
+    """The plan next to the run, one row for each figure. What still grows is a share of the plan, and below no P10."""
     plan, actual, work = report.plan, report.actual, report.work
-    hours, usd = plan.hours, plan.usd
+    hours, usd, going = plan.hours, plan.usd, is_going(report)
     return [
-        _row("Documents", plan.documents, work.documents, count),
-        _row("Chunks", plan.chunks, work.chunks, count),
-        _row("Tokens", plan.tokens, work.tokens, count),
-        _row_with_range("Time", (hours.p10, hours.p50, hours.p90), actual.hours, hours_text),
-        _row_with_range("Dollars", (usd.p10, usd.p50, usd.p90), actual.usd, money),
+        _row("Documents", plan.documents, work.documents, count, going=going),
+        _row("Chunks", plan.chunks, work.chunks, count, going=going),
+        _row("Tokens", plan.tokens, work.tokens, count, going=going),
+        _row_with_range("Time", (hours.p10, hours.p50, hours.p90), actual.hours, hours_text, going=going),
+        _row_with_range("Dollars", (usd.p10, usd.p50, usd.p90), actual.usd, money, going=going),
         _row("Speed", plan.tokens_per_second, actual.tokens_per_second, rate),
         _row("Dollars per 1M tokens", plan.usd_per_million_tokens, actual.usd_per_million_tokens, money),
     ]
+
+
+def is_going(report: ReportDocument) -> bool:
+    """Whether the run is not over, so that its figures still grow; one that was stopped may be resumed."""
+    return report.state != RunState.DONE
 
 
 def part_shares(report: ReportDocument) -> list[PartShare]:
@@ -149,14 +154,19 @@ def corpus_facts(report: ReportDocument) -> tuple[str, ...]:
 
 
 def _row(
-    label: str, planned: float | Decimal | None, actual: float | Decimal | None, text: Callable[[Any], str]
+    label: str,
+    planned: float | Decimal | None,
+    actual: float | Decimal | None,
+    text: Callable[[Any], str],
+    *,
+    going: bool = False,
 ) -> FigureComparison:
     return FigureComparison(
         label=label,
         planned=text(planned),
         between="",
         actual=text(actual),
-        difference=relative_change(planned, actual),
+        difference=_difference(planned, actual, going=going),
     )
 
 
@@ -165,14 +175,16 @@ def _row_with_range(
     planned: tuple[float | Decimal | None, float | Decimal | None, float | Decimal | None],
     actual: float | Decimal | None,
     text: Callable[[Any], str],
+    *,
+    going: bool,
 ) -> FigureComparison:
     """A figure whose plan has a P10 and a P90; the difference says if the run is outside of them."""
     p10, p50, p90 = planned
     between = "" if p10 is None or p90 is None else f"{text(p10)} to {text(p90)}"
-    difference = relative_change(p50, actual)
+    difference = _difference(p50, actual, going=going)
     if actual is not None and p90 is not None and actual > p90:
         difference += ", above P90"
-    elif actual is not None and p10 is not None and actual < p10:
+    elif actual is not None and p10 is not None and actual < p10 and not going:
         difference += ", below P10"
     return FigureComparison(
         label=label,
@@ -181,6 +193,12 @@ def _row_with_range(
         actual=text(actual),
         difference=difference.removeprefix(", "),
     )
+
+
+def _difference(planned: float | Decimal | None, actual: float | Decimal | None, *, going: bool) -> str:
+    if not going or not planned or actual is None:
+        return relative_change(planned, actual)
+    return f"{percent(float(actual), float(planned))} so far"
 
 
 def plan_error_text(error: PlanError | None) -> str:

@@ -142,7 +142,7 @@ def report() -> Report:
     return Report(
         run="r-20261001-a1b2",
         name=f"reviews-2026 {EVIL}",
-        state="done with failed rows",
+        state="DONE",
         created=START,
         updated=at(600),
         plan=plan(),

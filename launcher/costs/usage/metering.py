@@ -36,13 +36,18 @@ def meter(
     leases: Sequence[LeaseTime],
     now: datetime,
     others: Sequence[OtherCharge] = (),
+    *,
+    settled: bool = True,
 ) -> Spend:
-    """Meter each life of each machine from its start to its end, or to `now` while it lasts."""
+    """Meter each life of each machine from its start to its end, or to `now` while it lasts.
+
+    `settled`: no shard will be done any more, so time after the last one is idle, and else it is waiting.
+    """
     names = {machine.name for machine in machines}
     done = work_of(receipts)
     unproductive = find_unproductive_leases(machines, done, leases, now)
     work = _WorkBySlot(done, unproductive, names, now)
-    idle_from = None if unproductive.open else _last_receipt(machines, done, now, names)
+    idle_from = None if unproductive.open or not settled else _last_receipt(machines, done, now, names)
     lives = [_meter_life(machine, work.of_machine(machine.name), idle_from, now) for machine in machines]
     paired = list(zip(machines, lives, strict=True))
     disk = sum((one.disk for one in lives), ZERO)

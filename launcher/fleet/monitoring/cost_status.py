@@ -9,6 +9,7 @@ from launcher.costs.forecast import forecast
 from launcher.costs.run_costs import budget_of, budget_status_of, machine_times
 from launcher.costs.run_rates import RunRates
 from launcher.costs.usage.machine_time import MachineTime
+from launcher.documents.course import CourseStatus
 from launcher.documents.status import CostStatus, PlaceCount, ProjectedUsd
 from launcher.ledger.ledger import Ledger
 from launcher.planning.saved import plan_file
@@ -49,6 +50,16 @@ def cost_status(ledger: Ledger, run: str, now: datetime, rates: RunRates) -> Cos
         preemptions=sum(1 for m in preempted if m.ended and m.ended > m.started),
         places=_places(times),
     )
+
+
+def projected_usd(cost: CostStatus, course: CourseStatus | None) -> ProjectedUsd | None:
+    """The dollars of the whole run: as steering expects where it does, else by the plan and the present pace."""
+    if cost.usd_projected is None or course is None:
+        return cost.usd_projected
+    left, spent = course.usd_to_finish, cost.usd_known
+    if left.p10 is None or left.p50 is None or left.p90 is None:
+        return cost.usd_projected
+    return ProjectedUsd(p10=spent + left.p10, p50=spent + left.p50, p90=spent + left.p90)
 
 
 def longest_chunk(ledger: Ledger, run: str) -> int | None:

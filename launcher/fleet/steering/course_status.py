@@ -56,7 +56,7 @@ def course_status(
         chance_late=None if found is None or over else found.chance_late,
         usd_to_finish=UsdToFinish(None, None)
         if found is None or over
-        else UsdToFinish(found.usd_to_finish_p50, found.usd_to_finish_p90),
+        else UsdToFinish(found.usd_to_finish_p50, found.usd_to_finish_p90, found.body.usd_to_finish_p10),
         usd_per_million_tokens=None
         if found is None or found.usd_per_token is None
         else found.usd_per_token * TOKENS_PER_MILLION,

@@ -154,6 +154,7 @@ def course_record(course: Course, tokens_left: float | None) -> CourseRecord:
         hours_p90=None if forecast is None else forecast.hours_p90,
         chance_over_budget=None if forecast is None else forecast.chance_over_budget,
         on_demand_share=None if forecast is None else forecast.on_demand_share,
+        usd_to_finish_p10=None if forecast is None else _usd(forecast.usd_to_finish_p10),
     )
     return CourseRecord(
         at=course.at,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from launcher.fleet.run_context import RunContext
 from launcher.fleet.scheduling.fleet_view import FleetGroup, FleetView
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import RunState, Site
+from launcher.steering.situation import Steering
 from tasks.skypilot_task import Place
 from tasks.stores.folder import FolderStore
 from tests.support.ledger_values import NOON, create_run
@@ -73,6 +75,13 @@ def test_machines_that_are_left_are_recorded_with_what_they_cost(context: RunCon
     )
     assert last_event(context)[0] == "detached"
     assert context.ledger.runs.find("r1").state != RunState.STOPPED
+
+
+def test_who_leaves_a_steered_run_reads_that_its_deadline_is_not_guarded(context: RunContext) -> None:
+    steered = Steering(started=NOON, deadline=NOON + timedelta(hours=1))
+    text = endings.leave_running(context, replace(VIEW, steering=steered))
+    assert text.endswith("when all are up; meanwhile it is not steered, and its deadline is not guarded")
+    assert "steered" not in endings.leave_running(context, VIEW)
 
 
 def test_error_of_a_launcher_says_that_its_machines_go_on(context: RunContext) -> None:

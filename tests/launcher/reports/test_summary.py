@@ -35,6 +35,16 @@ def test_figure_below_its_p10_says_so() -> None:
     assert time.difference == "-50.0 %, below P10"
 
 
+def test_a_run_that_goes_on_is_a_share_of_its_plan_and_below_no_p10() -> None:
+    """An hour into a plan of six it said "-83.3 %, below P10"."""
+    sample = replace(sample_report.document(), state="RUNNING")
+    sample = replace(sample, actual=replace(sample.actual, hours=0.05, usd=Decimal(10_000)))
+    rows = {row.label: row.difference for row in compare_figures(sample)}
+    assert rows["Time"] == "50.0 % so far"
+    assert rows["Dollars"].endswith("so far, above P90")
+    assert "so far" not in rows["Speed"]
+
+
 def test_figure_that_was_not_planned_has_no_difference() -> None:
     sample = sample_report.document()
     sample = replace(sample, plan=replace(sample.plan, tokens=None))

@@ -35,7 +35,14 @@ from launcher.reports.html.elements import (
 from launcher.reports.html.report_page import report_costs, report_machines, report_steering, report_texts
 from launcher.reports.html.svg.charts import both_widths, key, line_chart, parts_bar, pattern_defs
 from launcher.reports.sections.run_facts import fact_rows
-from launcher.reports.summary import any_dollars, compare_figures, machines_text, part_shares, total_dollars
+from launcher.reports.summary import (
+    any_dollars,
+    compare_figures,
+    is_going,
+    machines_text,
+    part_shares,
+    total_dollars,
+)
 
 SHOWN_EVENTS = 200  # rows that a person still reads; beyond, the page says how many
 
@@ -152,7 +159,8 @@ def _spend(report: ReportDocument) -> Markup:
         cells = [(*row[:3], *row[4:]) for row in cells]
     return section(
         "Where the time and the money went" if known else "Where the time went",
-        "Every second of every machine is exactly one of these.",
+        "Every second of every machine is exactly one of these."
+        + (" Of a shard that is not done yet it may count as waiting." if is_going(report) else ""),
         *(bars if total else ()),
         table("Parts", columns, cells, wide={len(columns) - 1}),
     )
@@ -171,7 +179,9 @@ def _speed(report: ReportDocument) -> Section:
     points = [(point.seconds, point.tokens_per_second) for point in report.series]
     plan = report.plan.tokens_per_second
     chart = both_widths(lambda width: line_chart(points, span, plan, width))
-    return section("Tokens per second over time", "All machines together.", chart)
+    note = "All machines together."
+    note += " Shards count once they are done: the last seconds are too low." if is_going(report) else ""
+    return section("Tokens per second over time", note, chart)
 
 
 def _stages(report: ReportDocument) -> Section:

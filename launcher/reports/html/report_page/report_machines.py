@@ -105,10 +105,13 @@ def machines_section(report: ReportDocument) -> Section:
     shown = report.machines[:SHOWN_MACHINES]
     if not shown:
         return None
+    purchases = {m.purchase for m in report.machines if m.purchase}
+    bought = len(purchases) > 1  # else a column would say the same of each
     rows = [
         (
             m.name,
             m.place,
+            *((m.purchase or "",) if bought else ()),
             m.gpu,
             m.state,
             duration(m.seconds),
@@ -118,9 +121,11 @@ def machines_section(report: ReportDocument) -> Section:
         )
         for m in shown
     ]
-    columns = ("Machine", "Place", "GPU", "State", "Time", "Useful", "Per hour", "Dollars")
+    purchase = ("Purchase",) if bought else ()
+    columns = ("Machine", "Place", *purchase, "GPU", "State", "Time", "Useful", "Per hour", "Dollars")
     note = shown_of(len(shown), len(report.machines), "machines")
-    return section("What each machine cost", note, table("Machines", columns, rows, left={1, 2, 3}))
+    left = set(range(1, 4 + len(purchase)))
+    return section("What each machine cost", note, table("Machines", columns, rows, left=left))
 
 
 def _stretches(report: ReportDocument, machines: Sequence[MachineLife]) -> dict[str, list[Stretch]]:

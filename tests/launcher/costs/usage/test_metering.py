@@ -64,6 +64,13 @@ def test_nothing_is_idle_while_a_lease_is_open() -> None:
     assert seconds(spend) == {"cold_start": 10, "useful": 30, "waiting": 60}
 
 
+def test_nothing_is_idle_while_shards_are_left() -> None:
+    """Leases are not read at each look, so none may be open although machines work."""
+    machines = [machine(ended=None)]
+    spend = meter(machines, [receipt("a", 10, 40)], [], at(100), settled=False)
+    assert seconds(spend) == {"cold_start": 10, "useful": 30, "waiting": 60}
+
+
 def test_open_lease_is_useful() -> None:
     spend = meter([machine(ended=None)], [], [lease("a", 20, None)], at(100))
     assert seconds(spend) == {"cold_start": 10, "waiting": 10, "useful": 80}

@@ -6,8 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from launcher.costs.run_rates import RunRates
-from launcher.documents.status import PlaceCount
-from launcher.fleet.monitoring.cost_status import cost_status
+from launcher.documents.course import CourseStatus, LateMinutes, UsdToFinish
+from launcher.documents.status import CostStatus, PlaceCount, ProjectedUsd
+from launcher.fleet.monitoring.cost_status import cost_status, projected_usd
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import LifeEnd, Site
 from tests.support import sample_plan
@@ -48,3 +49,29 @@ def test_budget_and_projection_are_unknown_without_a_budget_or_prices(tmp_path: 
         ledger.runs.create("r1", "reviews", json.dumps(plan), "d", "out", NOON)
         found = cost_status(ledger, "r1", NOON, NOTHING_YET)
     assert (found.budget, found.usd_projected, found.usd_per_hour) == (None, None, None)
+
+
+def test_the_total_of_a_steered_run_is_what_steering_expects() -> None:
+    """By the plan it was $0.18 beside "$0.05 to finish" on one screen, with $0.007 spent."""
+    by_plan = ProjectedUsd(Decimal("0.09"), Decimal("0.18"), Decimal("0.43"))
+    cost = CostStatus(
+        usd_known=Decimal("0.007"),
+        usd_committed=Decimal("0.01"),
+        usd_per_hour=Decimal("0.4"),
+        usd_projected=by_plan,
+        budget=None,
+        preemptions=0,
+        places=(),
+    )
+    steered = course(UsdToFinish(Decimal("0.05"), Decimal("0.08"), Decimal("0.04")))
+    assert projected_usd(cost, steered) == ProjectedUsd(Decimal("0.047"), Decimal("0.057"), Decimal("0.087"))
+    assert projected_usd(cost, course(UsdToFinish(None, None))) == by_plan  # no launcher steers it now
+    assert projected_usd(cost, None) == by_plan
+
+
+def course(left: UsdToFinish) -> CourseStatus:
+    return CourseStatus(
+        at=NOON, budget_pressure="free", late_minutes=LateMinutes(-60.0, -30.0), chance_late=0.0, usd_to_finish=left,
+        usd_per_million_tokens=None, margin_minutes=None, decisions=(), deadline=None, steered=True, steering=True,
+        since=None,
+    )  # fmt: skip

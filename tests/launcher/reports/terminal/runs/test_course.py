@@ -25,7 +25,7 @@ COURSE = CourseStatus(
     budget_pressure="free",
     late_minutes=LateMinutes(-80.0, -35.0),
     chance_late=0.012,
-    usd_to_finish=UsdToFinish(Decimal(84), Decimal(141)),
+    usd_to_finish=UsdToFinish(Decimal(84), Decimal(141), Decimal(60)),
     usd_per_million_tokens=Decimal("0.071"),
     margin_minutes=11.0,
     decisions=(ASK, NET),
@@ -108,6 +108,6 @@ def test_status_has_the_course_in_text_and_json() -> None:
     assert "in time: done 16:40 (P90 17:25), deadline 18:00" in printed(status_text(report))
     body = to_json(report)["course"]
     assert body["late_minutes"] == {"p50": -80.0, "p90": -35.0}
-    assert body["usd_to_finish"] == {"p50": "84", "p90": "141"}
+    assert body["usd_to_finish"] == {"p10": "60", "p50": "84", "p90": "141"}
     assert body["decisions"][0]["usd_expected"] == "1.4"
     assert to_json(REPORT)["course"] is None
