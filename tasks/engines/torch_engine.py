@@ -149,7 +149,9 @@ class TorchEncoder:
         low, high = (1, 2) if self.vocabulary > PROBE_TOKENS else (0, 0)
         try:
             states, _ = self._states([[low] * PROBE_TOKENS, [low] * (PROBE_TOKENS - 1) + [high]])
-        except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
+        except (
+            TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError
+        ) as error:  # fmt: skip
             raise _no_states(model, error) from error
         said = [
             f"`{key}`"

@@ -21,6 +21,9 @@ from tasks.models.weights import read_weights
 
 # Width of the tokens' states, by its names: of most, DistilBERT, T5 and BART, GPT-2.
 WIDTHS = ("hidden_size", "dim", "d_model", "n_embd")
+# Number of layers, by its names, and the most that is believed: each is built before weights are looked at.
+LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
+MOST_LAYERS = 1_000
 OTHER_SENSES = ("vision_config", "audio_config", "image_config", "video_config")
 MAX_BASES = 4  # adapters on adapters
 
@@ -76,6 +79,7 @@ def describe(model: str, revision: str | None = None) -> ModelDescription:
             *modules.unsupported,
             *adapter_findings(files.json(f"{before}adapter_config.json")),
             *_foreign_inputs(config),
+            *_too_many_layers(config),
             *scaling_findings(config, limit.tokens),
             *sparse_attention_findings(config, limit.tokens),
             *_no_sizes("config_sentence_transformers.json", truncate_dim=truncate),
@@ -154,6 +158,17 @@ def _no_sizes(file: str, **values: Any) -> list[Finding]:
         )
         for name, value in values.items()
         if value is not None and not (type(value) is int and value > 0)
+    ]
+
+
+def _too_many_layers(config: Mapping[str, Any]) -> list[Finding]:
+    return [
+        Finding(
+            f"its config.json says {key}: {value:,}, and no more than {MOST_LAYERS:,} layers are built",
+            DAMAGED,
+        )
+        for key in LAYERS
+        if type(value := config.get(key)) is int and value > MOST_LAYERS
     ]
 
 

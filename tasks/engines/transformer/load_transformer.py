@@ -188,7 +188,8 @@ def _refusals(model: ModelDescription, view: str, base: str) -> Generator[None]:
     try:
         yield
     except (
-        OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError
+        OSError, ValueError, LookupError, ArithmeticError, RuntimeError, ImportError, AttributeError, TypeError,
+        SafetensorError,
     ) as error:  # fmt: skip
         raise _load_failure(model, error, str(error).replace(view, base)) from error
 

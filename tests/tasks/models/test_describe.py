@@ -86,6 +86,14 @@ def test_a_bare_language_model_is_pooled_by_its_last_token(tmp_path: Path) -> No
         )
 
 
+@pytest.mark.parametrize("key", ["num_hidden_layers", "n_layers", "num_layers", "n_layer"])
+def test_more_layers_than_can_be_built_are_refused(tmp_path: Path, key: str) -> None:
+    """Layers are built before weights are looked at, each for about a millisecond."""
+    assert described(tmp_path / "a", config={key: 1_000}).unsupported == ()
+    (finding,) = described(tmp_path / "b", config={key: 10**6}).unsupported
+    assert f"{key}: 1,000,000" in finding.what
+
+
 def test_a_folder_without_config_is_a_bad_model(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match=r"no config\.json in"):
         describe(str(tmp_path))

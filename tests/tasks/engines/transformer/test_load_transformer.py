@@ -1,14 +1,20 @@
 """Which weights may be absent, and which may be left over. Whole folders: `test_layouts.py`."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
 if importlib.util.find_spec("transformers") is None:
     pytest.skip("transformers is not installed", allow_module_level=True)
 
-from tasks.engines.transformer.load_transformer import LoadingInfo, check_loaded
+import torch
+
+from tasks.engines.transformer.load_transformer import LoadingInfo, check_loaded, load_transformer
+from tasks.models.describe import describe
 from tasks.models.files import BadModel
+from tests.support.model_layouts.folders import edit_json
+from tests.support.model_layouts.layouts import bert
 
 PARTS = {"embeddings", "encoder"}
 
@@ -66,3 +72,10 @@ def test_what_transformers_says_is_read_with_and_without_shapes() -> None:
         "error_msgs": [],
     }
     assert LoadingInfo.of(found) == LoadingInfo(frozenset("a"), frozenset("b"), frozenset("c"))
+
+
+def test_a_config_that_no_class_can_be_made_of_is_refused(tmp_path: Path) -> None:
+    bert(tmp_path)
+    edit_json(tmp_path / "config.json", num_attention_heads=0)
+    with pytest.raises(BadModel, match="cannot load"):
+        load_transformer(describe(str(tmp_path)), torch.float32, remote_code=False)
