@@ -160,5 +160,12 @@ def test_limits_that_leave_nothing_are_named(tmp_path: Path) -> None:
     assert str(problem) == "no offer is left of 2; 2 fall to: limits.regions"
 
 
+def test_misspelt_region_is_refused_with_what_was_meant_or_said_beside_others(tmp_path: Path) -> None:
+    problem = refused(Infeasible, declared("limits: {regions: [us-centrl1]}"), tmp_path)
+    assert problem.hint.startswith("did you mean us-central1? limits.regions takes regions and patterns")
+    found = made(declared("limits: {regions: [us-central1, us-centrl1]}"), tmp_path)
+    assert "limits.regions us-centrl1: no offer is there; did you mean us-central1?" in found.not_priced
+
+
 def test_more_dimensions_than_the_model_gives_are_refused(tmp_path: Path) -> None:
     refused(Usage, declared("output: {path: s3://b/v, dimensions: 99999, region: aws/us-east-1}"), tmp_path)
