@@ -161,7 +161,7 @@ def _start(current: Reconciliation, net: SafetyNet, covered: float, reason: str,
         _make_room(current, kind, count)
         asked = min(count, current.room.of(kind), affordable(current, money, kind.number))
         if asked:
-            usd = asked * kind.tokens_per_second * _dearer(current, kind) * _seconds_left(current)
+            usd = _dearer(current, kind) * _tokens_of(current, asked * kind.tokens_per_second)
             current.ask(kind, asked, what="net", reason=reason, usd=usd)
             started += asked
     return started
@@ -173,9 +173,10 @@ def _dearer(current: Reconciliation, kind: Kind) -> float:
     return max(0.0, usd_per_token(kind) - spot)
 
 
-def _seconds_left(current: Reconciliation) -> float:
-    rate = current.staying.rate(current.machines) or 1.0
-    return min(current.situation.tokens_left / rate, SECONDS_PER_HOUR)
+def _tokens_of(current: Reconciliation, tokens_per_second: float) -> float:
+    """Tokens that machines of this speed together do beside those that stay, within an hour."""
+    tokens, rate = current.situation.tokens_left, current.staying.rate(current.machines) + tokens_per_second
+    return min(tokens * tokens_per_second / rate, tokens_per_second * SECONDS_PER_HOUR) if rate > 0 else 0.0
 
 
 def _make_room(current: Reconciliation, kind: Kind, count: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -98,3 +99,12 @@ def test_the_next_look_is_when_another_one_is_to_start() -> None:
     first = look(0.9)
     assert first.course.next_look is not None
     assert first.course.next_look - NOON <= timedelta(minutes=3)
+
+
+def test_what_the_net_is_expected_to_cost_more_is_for_the_tokens_that_are_left() -> None:
+    """Without a machine that works, two on demand for five minutes of work were said to cost an hour of each more."""
+    decisions = small(beliefs={EAST.key: DRY}).course.decisions
+    (net,) = [one for one in decisions if one.what == "net"]
+    dearer = (Decimal("1.00") - Decimal("0.30")) / 3_600  # USD a second of a machine
+    assert net.usd_expected is not None
+    assert 0 < net.usd_expected <= dearer * 700
