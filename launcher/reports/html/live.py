@@ -26,6 +26,7 @@ from launcher.reports.html.elements import (
 from launcher.reports.html.report_page.report import configuration_section, report_sections
 from launcher.reports.html.svg.charts import parts_bar, pattern_defs
 from launcher.reports.lists.run_list import RunListDocument
+from launcher.reports.sections.course_text import deadline_text, unattended_text
 from launcher.reports.summary import known_in_part
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'"
@@ -154,7 +155,7 @@ def _progress(run: LiveRun) -> Markup:
         )
     sentences = [f"{count(status.shards_done)} of {count(status.shards)} shards are done."]
     sentences += [f"{count(status.preemptions)} machines were taken away."] if status.preemptions else []
-    sentences += [f"{text[:1].upper()}{text[1:]}." for text in status.advice]
+    sentences += [f"{text[:1].upper()}{text[1:]}." for text in (*_course(status), *status.advice)]
     return join(
         tag(
             "dl",
@@ -166,6 +167,16 @@ def _progress(run: LiveRun) -> Markup:
         ),
         section("Progress", " ".join(sentences), *bars),
     )
+
+
+def _course(status: StatusReport) -> list[str]:
+    """Whether the run is in time, as steering expects, and whether it is steered; empty once it is over."""
+    course = status.course
+    if course is None or status.state in OVER:
+        return []
+    found = [] if course.deadline is None else [deadline_text(course, status.state)]
+    unattended = unattended_text(course, status.run, status.state) if status.launcher_known else None
+    return found + ([unattended] if unattended else [])
 
 
 def _tokens(status: StatusReport) -> str:

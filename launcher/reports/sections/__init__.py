@@ -3,6 +3,7 @@
 Imports: `launcher.reports.document`; `launcher.costs`, `planning`, `ledger`, `output`, `jobs`, `documents`, `format`,
 `errors`; `tasks`.
 
+course_text: where a run stands to its deadline, in sentences.
 repeats: what was embedded before the shards, because the corpus repeats it.
 run_facts: what was embedded, how, where the vectors are and how to read them.
 vector_health: what a sample of the vectors looks like, and a map of them.

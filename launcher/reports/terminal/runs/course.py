@@ -7,9 +7,13 @@ from rich.text import Text
 
 from launcher.documents.course import AsleepSpan, CourseStatus, DecisionRow
 from launcher.format import duration, money, plain, plural, verb
+from launcher.reports.sections.course_text import (
+    SECONDS_PER_MINUTE,
+    clock_text,
+    deadline_text,
+    unattended_text,
+)
 from launcher.reports.steering import DECISION_WORDS
-
-SECONDS_PER_MINUTE = 60
 
 
 def course_lines(course: CourseStatus, run: str, state: str, *, launcher_known: bool = True) -> list[Text]:
@@ -55,25 +59,6 @@ def _numbers_text(course: CourseStatus) -> str:
     return "; ".join(parts)
 
 
-def deadline_text(course: CourseStatus, state: str) -> str:
-    """Whether the run is in time: when it will be done, or by how much it is late."""
-    deadline, late = course.deadline, course.late_minutes
-    if deadline is None:
-        return "no deadline"
-    until = f"deadline {clock_text(deadline, course.at)}"
-    if late.p50 is None:
-        return f"{until}: whether it is in time is not known yet"
-    by = duration(abs(late.p50) * SECONDS_PER_MINUTE)
-    if state == "DONE":
-        return f"done {by} after its deadline" if late.p50 > 0 else f"done {by} before its deadline"
-    done = clock_text(_moment(deadline, late.p50), course.at)
-    high = "" if late.p90 is None else f" (P90 {clock_text(_moment(deadline, late.p90), course.at)})"
-    chance = "" if course.chance_late is None else f", late in {course.chance_late:.0%}".replace("%", " %")
-    if late.p50 > 0:
-        return f"late by {by}: done {done}{high}, {until}{chance}"
-    return f"in time: done {done}{high}, {until}{chance}"
-
-
 def decision_text(decision: DecisionRow, now: datetime) -> str:
     """One decision in a line: when, what, why, and what it adds to the expected dollars."""
     words = [clock_text(decision.at, now), DECISION_WORDS.get(decision.what, decision.what)]
@@ -91,31 +76,12 @@ def prior_text(places: int) -> str:
     return f"began from earlier runs on this laptop: {known}; what this run sees soon counts more"
 
 
-def unattended_text(course: CourseStatus, run: str, state: str) -> str | None:
-    """A line that says that no launcher steers the run; None where one does, or there is nothing to steer."""
-    if course.steering or state in ("DONE", "PLANNED") or not course.steered:
-        return None
-    since = "" if course.since is None else f" since {clock_text(course.since, course.at)}"
-    guarded = ": the deadline is not guarded" if course.deadline else ""
-    return f"not steered{since} (no launcher){guarded}. embedfleet resume {plain(run)}"
-
-
 def asleep_text(span: AsleepSpan, now: datetime) -> str:
     """A time in which the launcher did not look."""
     slept = duration((span.until - span.since).total_seconds())
     return (
         f"asleep {clock_text(span.since, now)}-{clock_text(span.until, now)}: no launcher looked for {slept}"
     )
-
-
-def clock_text(moment: datetime, now: datetime) -> str:
-    """A time of day in UTC, with its date where it is another day."""
-    same = moment.date() == now.date()
-    return f"{moment:%H:%M}" if same else f"{moment:%d %b %H:%M}"
-
-
-def _moment(deadline: datetime, minutes: float) -> datetime:
-    return datetime.fromtimestamp(deadline.timestamp() + minutes * SECONDS_PER_MINUTE, deadline.tzinfo)
 
 
 def _change(usd: Decimal) -> str:

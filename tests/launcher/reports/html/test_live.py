@@ -9,6 +9,7 @@ from launcher.ledger.ledger import Ledger
 from launcher.reports.html.live import LiveRun, live_page, redirect_page, runs_page
 from launcher.reports.lists.run_list import list_runs
 from tests.launcher.documents.test_status import REPORT
+from tests.launcher.reports.terminal.runs.test_course import COURSE
 from tests.support import ledger_history, sample_report
 from tests.support.html_reader import Reader
 from tests.support.sample_report import EVIL
@@ -73,6 +74,17 @@ def test_deadline_that_will_be_missed_is_marked() -> None:
     assert '<dd class="bad">in 1 min</dd>' not in live_page(
         live_run(60.0, seconds_left=30.0, state="RUNNING")
     )
+
+
+def test_what_steering_expects_is_told_while_the_run_goes_on() -> None:
+    expected = "In time: done 16:40 (P90 17:25), deadline 18:00, late in 1 %."
+    unattended = "no launcher): the deadline is not guarded. embedfleet resume"
+    page = Reader(live_page(live_run(state="RUNNING", course=COURSE))).text
+    assert expected in page
+    assert unattended not in page
+    alone = replace(COURSE, steering=False)
+    assert unattended in Reader(live_page(live_run(state="RUNNING", course=alone))).text
+    assert expected not in Reader(live_page(live_run(state="DONE", course=COURSE))).text
 
 
 def test_what_no_worker_says_is_no_column_but_named() -> None:
