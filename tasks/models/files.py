@@ -175,16 +175,25 @@ class ModelFiles:
 
 
 def _is_cached(model: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - as above
-
-    return any(isinstance(try_to_load_from_cache(model, name), str) for name in BEGINNINGS)
+    return any(isinstance(_in_cache(model, name), str) for name in BEGINNINGS)
 
 
 def _is_known_absent(model: str, name: str, revision: str | None) -> bool:
     """Whether the cache remembers that the hub said of this file that there is none."""
-    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache  # noqa: PLC0415 - as above
+    from huggingface_hub import _CACHED_NO_EXIST  # noqa: PLC0415 - as above
 
-    return try_to_load_from_cache(model, name, revision=revision) is _CACHED_NO_EXIST
+    return _in_cache(model, name, revision) is _CACHED_NO_EXIST
+
+
+def _in_cache(model: str, name: str, revision: str | None = None) -> Any:
+    """What the cache has of a file: its path, that the hub has none, or None."""
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - as above
+    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+
+    try:
+        return try_to_load_from_cache(model, name, revision=revision)
+    except HFValidationError:  # it can be no id of the hub
+        return None
 
 
 def _names_in_cache(model: str, revision: str | None) -> frozenset[str] | None:

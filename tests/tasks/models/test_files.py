@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 from huggingface_hub import constants
 
+from tasks.models.describe import describe
 from tasks.models.files import BadModel, ModelFiles
 
 
@@ -138,3 +139,11 @@ def test_download_that_was_cut_off_is_not_whole(cached: Path) -> None:
     (cached / "blobs").mkdir()
     (cached / "blobs" / "abc.incomplete").touch()
     assert ModelFiles("org/model").names is None
+
+
+@pytest.mark.parametrize(
+    "model", ["2026-11-28T10:00:00", "a:b", "a/b/c", "-x", "a b", "s3://b/m", "a\nb", "x" * 200]
+)
+def test_what_can_be_no_id_of_the_hub_is_refused_in_words(model: str) -> None:
+    with pytest.raises(BadModel, match="no folder"):
+        describe(model)
