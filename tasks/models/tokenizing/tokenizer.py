@@ -9,6 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from tokenizers import AddedToken, Tokenizer, normalizers
@@ -17,6 +18,7 @@ from tasks.models.describe import describe
 from tasks.models.description import ModelDescription
 from tasks.models.files import HASH_MODEL, BadModel, ModelFiles
 from tasks.models.text_settings import read_card, tokenizer_settings
+from tasks.models.tokenizing.normalizer_growth import MOST_GROWTH, growth
 from tasks.models.tokenizing.slow_tokenizer import converted
 from tasks.models.tokenizing.vocabulary import check_vocabulary, token_rows
 from tasks.models.tokenizing.word_cache import word_cache
@@ -162,10 +164,21 @@ def _load(files: ModelFiles, described: ModelDescription, settings: Mapping[str,
             f"cannot read the tokenizer {path}: {error}",
             hint="name a model folder with a tokenizer.json, as the hub's models have",
         ) from error
+    _check_growth(tokenizer, path)
     if _is_bert_kind(described, settings):
         _obey_bert_settings(tokenizer, settings)
     _add_tokens(tokenizer, settings)
     return tokenizer
+
+
+def _check_growth(tokenizer: Tokenizer, path: Path) -> None:
+    """Refuse a normalizer that makes a text so long that it takes all memory."""
+    normalizer: Any = tokenizer.normalizer
+    if normalizer is not None and (times := growth(json.loads(normalizer.__getstate__()))) > MOST_GROWTH:
+        raise BadModel(
+            f"the tokenizer {path} replaces what it has replaced before, and makes a text {times:,.0f} times as long",
+            hint="do not use this model: it is damaged or hostile",
+        )
 
 
 def _is_bert_kind(described: ModelDescription, settings: Mapping[str, Any]) -> bool:
