@@ -1,4 +1,4 @@
-"""Lance: two loaders that begin at once, of which the store lets both make the dataset."""
+"""Lance: two loaders that begin at once, of which the store lets both make the dataset; its index."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.contents import encode
 from launcher.loading.loader import load
@@ -50,3 +51,13 @@ def with_record(store: Lance, contents: Any) -> None:
     """Let the dataset say that another load is under way."""
     there = store._there()  # pyright: ignore[reportPrivateUsage] # as another loader's create leaves it
     there.update_schema_metadata({HELD: encode(contents)})
+
+
+def test_index_of_many_rows_finds_the_nearest(tmp_path: Path) -> None:
+    dataset, target = dataset_of(tmp_path / "out", 2, 3_000), parse_target(str(tmp_path / "docs.lance"))
+    with closing(connect(target)) as store:
+        assert load(dataset, target, store).index.startswith("IVF_HNSW_SQ")
+        found = check_store(dataset, target, store)
+    assert (found.faults, found.exact_recall_at_10) == ((), 1.0)
+    assert found.recall_at_10 is not None
+    assert found.recall_at_10 >= 0.95
