@@ -18,19 +18,25 @@ from launcher.format import compact, duration, plural, rate, spent_text
 LINE_SECONDS = 5.0  # between two lines where there is no terminal
 
 
-def line(snapshot: ProgressSnapshot) -> str:
-    """One line: percent, tokens, shards, speed, dollars, time left, workers."""
+def line(snapshot: ProgressSnapshot, width: int | None = None) -> str:
+    """One line: percent, tokens, shards, speed, dollars, time left, workers, and how it stands to the deadline.
+
+    `width`: columns that it may have; shards, speed and tokens are left out, in this order, where it is wider.
+    """
     p, rates = snapshot.progress, snapshot.rates
     what = "machine" if snapshot.rented else "worker"
     workers = f"{snapshot.ready} of {plural(snapshot.workers, what)}" if snapshot.workers else f"no {what}"
     expected = (
         "" if rates.tokens_expected is None or rates.finished else f" of {compact(rates.tokens_expected)}"
     )
+    tokens = f"{compact(rates.tokens_embedded)}{expected} tokens"
+    shards = f"{p.shards_done} of {plural(p.shards, 'shard')}"
+    speed = "starting" if rates.tokens_per_second is None else rate(rates.tokens_per_second)
     parts = [
         "? %" if rates.share is None else f"{floor(100 * rates.share)} %",
-        f"{compact(rates.tokens_embedded)}{expected} tokens",
-        f"{p.shards_done} of {plural(p.shards, 'shard')}",
-        "starting" if rates.tokens_per_second is None else rate(rates.tokens_per_second),
+        tokens,
+        shards,
+        speed,
         spent_text(rates.usd, snapshot.known),
         f"{duration(rates.seconds_left)} left",
         workers,
@@ -43,6 +49,9 @@ def line(snapshot: ProgressSnapshot) -> str:
         by = duration(abs(snapshot.late_seconds))
         parts.append(f"late by {by}" if snapshot.late_seconds > 0 else f"{by} before the deadline")
     parts += ["draining"] if snapshot.draining else []
+    for part in (shards, speed, tokens):
+        if width is not None and len(" · ".join(parts)) > width:
+            parts.remove(part)
     return " · ".join(parts)
 
 
@@ -61,13 +70,17 @@ def screen() -> Generator[Callable[[ProgressSnapshot], None], None, None]:
         yield print_now
         return
     columns = (BarColumn(24), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console(sys.stderr)) as bar:
+    terminal = console(sys.stderr)
+    with Progress(*columns, console=terminal) as bar:
         task = bar.add_task("starting", total=None)
 
         def draw(snapshot: ProgressSnapshot) -> None:
             share = snapshot.rates.share
             bar.update(
-                task, total=None if share is None else 1.0, completed=share or 0.0, description=line(snapshot)
+                task,
+                total=None if share is None else 1.0,
+                completed=share or 0.0,
+                description=line(snapshot, terminal.width - 2),  # the bar gives way to the text
             )
 
         yield draw

@@ -49,6 +49,16 @@ def test_line_has_percent_tokens_shards_speed_dollars_time_left_and_workers() ->
     )
 
 
+@pytest.mark.parametrize("width", [100, 80])
+def test_line_on_a_narrow_terminal_keeps_machines_and_the_deadline(width: int) -> None:
+    """They stand last, and were what a terminal of 100 columns cut off."""
+    late = snapshot(rented=True, late_seconds=-1_020.0)
+    text = line(late, width)
+    assert len(text) <= width < len(line(late))
+    assert text.startswith("51 % · ")
+    assert text.endswith("$1.25 · 48 s left · 3 of 4 machines · 17 min before the deadline")
+
+
 def test_line_without_a_price_has_a_question_mark() -> None:
     unpriced = replace(RATES, usd=None)
     assert " · $? · " in line(snapshot(rates=unpriced, known=None))
