@@ -216,7 +216,7 @@ def _worker(encoder: Any, engine: str, folder: Path, *, dry: bool) -> dict[str, 
     from launcher.throughput.local_machine import ProbeRequest, WorkerSlots
     from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
     from tasks.probe.__main__ import measure as measure_bare
-    from tasks.worker.worker import main as work
+    from tasks.worker.process import main as work
 
     seconds, cut = DRY_SECONDS if dry else WORKER_SECONDS, ChunkSpec(512)
     made = texts(str(folder), [(1.0, WORKER_TOKENS)], cut)

@@ -32,7 +32,7 @@ from tasks.models.precision import PRECISIONS
 from tasks.models.tokenizing.pieces import ChunkSpec, piece_limit, split_texts
 from tasks.printable import log_in_utf8
 from tasks.protocol.messages.exit_codes import MUST_ACT
-from tasks.worker import worker
+from tasks.worker import process
 from tasks.worker.reading.windows import WINDOW_TOKENS
 
 STRETCH_SECONDS = 0.7  # of one measurement, at least
@@ -125,7 +125,7 @@ def obey(encoder: Encoder, order: Mapping[str, Any], lines: Iterable[str], say: 
         elif verb == "ceiling":
             say(json.dumps(ceiling(encoder, float(rest))))
         elif verb == "work":
-            return worker.main(json.loads(rest), encoder)
+            return process.main(json.loads(rest), encoder)
         else:
             raise ValueError(f"no order {line!r}")
     return 0

@@ -3,7 +3,8 @@
 Imports: tasks.formats, tasks.engines, tasks.protocol, tasks.stores, tasks.clock, tasks.errors.
 
 __main__: `python -m tasks.worker`.
-worker: command line and main object of a worker; its heartbeat and its end.
+process: command line of a worker process; loads the engine and writes the last heartbeat.
+worker: main object of a worker; its pipeline, its heartbeat and how it ends.
 context: the parts that reader, engine loop and writer share.
 pipeline: the engine loop in the main thread, with the reader and writer threads beside it.
 reader: the reader thread, which claims shards ahead of the engine and prefetches them.

@@ -2,7 +2,7 @@
 
 import sys
 
-from tasks.worker.worker import main
+from tasks.worker.process import main
 
 if __name__ == "__main__":
     sys.exit(main())

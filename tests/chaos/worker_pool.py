@@ -96,7 +96,7 @@ class WorkerPool:
             os.dup2(out, 2)
             os.environ.update(self.environment)
             from tasks.worker import engine_schedule
-            from tasks.worker.worker import main
+            from tasks.worker.process import main
 
             # Shards here are a thousandth of real ones, and so is what goes through the engine at once.
             (

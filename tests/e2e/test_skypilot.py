@@ -249,7 +249,7 @@ def test_lock_of_a_machine_can_be_installed(name: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     if name == "hash":
         subprocess.run(
-            [str(tmp_path / "env" / "bin" / "python"), "-c", "import tasks.supervisor.command_line, tasks.worker.worker"],
+            [tmp_path / "env" / "bin" / "python", "-c", "import tasks.supervisor.command_line, tasks.worker.process"],
             cwd=ROOT, check=True,
         )  # fmt: skip
 

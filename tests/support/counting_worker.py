@@ -18,7 +18,7 @@ from tasks.engines.batches.piece_hash import piece_hash
 from tasks.engines.hash_engine import HashEncoder
 from tasks.protocol.manifest import Header
 from tasks.stores.base import Store
-from tasks.worker import worker
+from tasks.worker import process
 from tasks.worker.repeats import shared_vectors
 from tasks.worker.repeats.stage import RepeatsStage
 from tasks.worker.writing import commit
@@ -81,7 +81,7 @@ def main(words: Sequence[str]) -> int:
         engine.stage = "shards"
 
     commit.create_once, RepeatsStage.run, shared_vectors.SharedVectors.fill = create_once, run, copy
-    return worker.main(rest, encoder=engine)
+    return process.main(rest, encoder=engine)
 
 
 if __name__ == "__main__":

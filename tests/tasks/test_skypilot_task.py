@@ -225,7 +225,7 @@ def test_setup_installs_every_library_that_a_worker_imports() -> None:
 import sys
 before = set(sys.modules)
 from importlib.metadata import packages_distributions
-import tasks.supervisor.command_line, tasks.worker.worker
+import tasks.supervisor.command_line, tasks.worker.process
 of = packages_distributions()
 names = {name.partition(".")[0] for name in sys.modules.keys() - before} - {"tasks"} - sys.stdlib_module_names
 print(*sorted({found.lower() for name in names for found in of.get(name, ())}))

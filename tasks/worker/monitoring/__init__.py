@@ -1,6 +1,6 @@
 """What a worker says of itself, how long its stages take, and what ends it from outside.
 
-Imports: tasks.engines.base, tasks.models.tokenizing, tasks.protocol, tasks.stores, tasks.clock.
+Imports: tasks.engines.base, tasks.models.tokenizing, tasks.protocol, tasks.stores, tasks.clock, errors, printable.
 
 heartbeat: the heartbeat object and the thread that writes it.
 machine_stats: memory, CPU, disk and GPU figures for the heartbeat.

@@ -3,12 +3,15 @@
 People and the ledger read it; no work depends on it.
 """
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
 from tasks.clock import utc
+from tasks.errors import Problem
+from tasks.printable import plain
 from tasks.protocol.keys import heartbeat_key
 from tasks.protocol.messages import heartbeat
 from tasks.protocol.messages.heartbeat import Heartbeat
@@ -46,6 +49,16 @@ class HeartbeatWriter:
         self._end.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+
+    def end(self, state: str, error: str | None = None) -> None:
+        """Stop, and write the heartbeat once more, with how the worker ended."""
+        self.stop()
+        self.heartbeat.state, self.heartbeat.error = state, error or self.heartbeat.error
+        self.heartbeat.stopping = self.clock()
+        try:
+            self.write_now()
+        except Problem as problem:
+            print(f"the last heartbeat was not written: {plain(problem)}", file=sys.stderr)  # noqa: T201
 
     def write_now(self) -> None:
         """Write the heartbeat now."""

@@ -18,7 +18,7 @@ from tests.support.runs import corpus, launch
 SCRIPT = """
 import sys, time
 from tasks.engines.hash_engine import HashEncoder
-from tasks.worker import worker
+from tasks.worker import process, worker
 from tasks.worker.monitoring import watchdog
 from tasks.worker.reading import windows
 
@@ -39,7 +39,7 @@ def tokenise(*arguments, **options):
     return split(*arguments, **options)
 
 HashEncoder.encode, windows.split_texts = engine, tokenise
-sys.exit(worker.main())
+sys.exit(process.main())
 """
 
 
