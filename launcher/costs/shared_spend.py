@@ -53,7 +53,7 @@ class LifeSpend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendRecord:
-    """All lives that one launcher knows of. Nobody else writes its record."""
+    """All lives that one launcher knows of. No other launcher writes its record."""
 
     run: str
     launcher: Name
@@ -85,7 +85,7 @@ def spent_elsewhere(
 ) -> Elsewhere:
     """What is to be added to a ledger's own spend, whose lives are `own`.
 
-    `doubtful`: those of them that this ledger holds as ended although nobody who could know said so.
+    `doubtful`: those of them that this ledger holds as ended although neither backend nor provider said so.
     """
     mine = {life.key: life for life in own}
     total, unknown, hourly, committed = ZERO, ZERO, ZERO, ZERO

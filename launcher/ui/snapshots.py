@@ -1,7 +1,7 @@
 """Pages that are made when somebody asks for them, and not more often than they are worth.
 
 Making the page of a large run reads much: it is made again after AGE_SECONDS at the earliest, and after REST times the
-time that making it took. Readers that come meanwhile get the last one; nobody asking costs nothing.
+time that making it took. Readers that come meanwhile get the last one; without readers nothing is made.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""`embedfleet pilot`: drive a run on a pilot's machine. `launch --pilot` starts it there; nobody types it.
+"""`embedfleet pilot`: drive a run on a pilot's machine. `launch --pilot` starts it there; it is not for users.
 
 And what `launch` and `resume` on the laptop have to do with a pilot.
 """

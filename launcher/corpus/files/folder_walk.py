@@ -1,7 +1,7 @@
 """Find the files of a corpus on this machine: all below a folder, or those of a glob.
 
 Follows links to files and folders, and reads nothing twice: what a link leads to is left out where it is read by its own
-name, so that a circle of links ends. A folder that cannot be listed is an error: nobody knows what it holds.
+name, so that a circle of links ends. A folder that cannot be listed is an error: what it holds is unknown.
 """
 
 import os

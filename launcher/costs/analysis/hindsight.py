@@ -2,9 +2,9 @@
 
 Seen is what places answered and gave. A place is up from the first machine that it gave until it had none or took one,
 with as many machines as it gave in between; where nothing is held any more, for an hour at most. Places that were never
-asked, and hours in which nobody asked, are unknown, and not up. The least is a linear program over these hours at the
-speeds, starts and prices of the run. A machine that a cloud took so early that it charged nothing counts at its price on
-both sides: nobody could have rented it for the luck of losing it.
+asked, and hours in which no machine was asked for, are unknown, and not up. The least is a linear program over these
+hours at the speeds, starts and prices of the run. A machine that a cloud took so early that it charged nothing counts at
+its price on both sides: to lose it was luck, which no plan can count on.
 """
 
 from collections.abc import Mapping, Sequence

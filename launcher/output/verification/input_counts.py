@@ -134,7 +134,7 @@ class _XzStreams(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go back to the beginning: nobody asks for more."""
+        """Go back to the beginning, the only position that is asked for."""
         if offset or whence != io.SEEK_SET:
             raise io.UnsupportedOperation("only the beginning can be found")
         self._unpacker, self._stored = None, b""

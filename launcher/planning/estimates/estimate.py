@@ -147,7 +147,7 @@ class Estimate:
 def as_launched(allocations: Sequence[Allocation]) -> tuple[Allocation, ...]:
     """The machines that the launcher does start, and their work as they share it.
 
-    Workers take shards from one queue until there are none: whoever is there sooner and is faster does more, and all end
+    Workers take shards from one queue until there are none: one that is there sooner and is faster does more, and all end
     at the same time, whatever each costs. Machines that are still waiting for their turn when too little work is left are
     never asked for, so they are in no estimate and in no plan.
     """

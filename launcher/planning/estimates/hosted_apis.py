@@ -1,7 +1,7 @@
 """Hosted embedding APIs as another way to do a job: what each asks, how its model is related, and what does not fit.
 
 Pure. An API of the same weights gives the same vectors. One of the same class
-(`pricing.hosted.hosted_apis.CLASS_FACTOR`) gives others, of a quality that nobody promises; a smaller one is never
+(`pricing.hosted.hosted_apis.CLASS_FACTOR`) gives others, of an unknown quality; a smaller one is never
 set against the fleet.
 """
 

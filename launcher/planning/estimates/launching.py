@@ -55,7 +55,7 @@ def _sum_of_waves(count: int, at_once: int) -> int:
 
 
 def wave_seconds(launch: float) -> float:
-    """Seconds of a wave: a launch, and until SkyPilot begins the next; 0 where launches hold up nobody."""
+    """Seconds of a wave: a launch, and until SkyPilot begins the next; 0 where launches do not wait for each other."""
     return launch + NEXT_LAUNCH_SECONDS if launch else 0.0
 
 

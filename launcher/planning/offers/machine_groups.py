@@ -102,7 +102,7 @@ def _capacity(candidates: Sequence[Candidate]) -> RegionCapacity | None:
 def quota_needs(allocations: Sequence[Allocation]) -> tuple[QuotaNeed, ...]:
     """The GPUs and vCPUs that the account must be allowed in each region.
 
-    None for this machine, for partitions of a cluster, and for single hosts of a market, which whoever pays may have.
+    None for this machine, for partitions of a cluster, and for single hosts of a market, which need no quota.
     """
     groups: dict[tuple[str, str, str, bool], list[Allocation]] = {}
     for allocation in allocations:

@@ -1,7 +1,7 @@
 """How the machines of a fleet share the work, as the solver counts it. Pure.
 
-Workers take shards from one queue until there are none. So whoever is there sooner and is faster does more of the work,
-and all end together: dearer machines do their part, too, and it does not fall to the cheapest first.
+Workers take shards from one queue until there are none. So a worker that is there sooner and is faster does more of
+the work, and all end together: dearer machines do their part, too, and it does not fall to the cheapest first.
 """
 
 import numpy as np

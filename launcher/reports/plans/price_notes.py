@@ -76,7 +76,7 @@ def old_price_lines(plan: SavedPlan) -> list[str]:
 
 
 def has_undated(plan: SavedPlan) -> bool:
-    """Whether a price of the chosen machines has no date, so that nobody knows how old it is."""
+    """Whether a price of the chosen machines has no date, so that its age is unknown."""
     return any(_is_undated(group, place) for group in plan.lots for place in group.places)
 
 

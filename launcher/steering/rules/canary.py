@@ -20,7 +20,7 @@ SLACK_SHARE = (
 def start_canary(
     current: Reconciliation, level: Level, net: SafetyNet, rules: BudgetRules, money: Money
 ) -> int:
-    """Ask for one machine on demand if nothing has told yet how fast machines are; return how many were asked for."""
+    """Ask for one machine on demand if no machine has shown yet how fast it is; return how many were asked for."""
     kind = level.listed
     if (
         kind is None

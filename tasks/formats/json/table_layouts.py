@@ -42,5 +42,5 @@ def _has_text(row: Any, columns: Columns) -> bool:
 
 
 def _has_labels(column: Mapping[str, Any]) -> bool:
-    """Whether the keys are labels of rows, which pandas numbers where nobody named them."""
+    """Whether the keys are labels of rows, which pandas numbers where they have no names."""
     return bool(column) and all(key.isdecimal() for key in column)

@@ -3,7 +3,7 @@
 A store that answers 429, 503 or RESOURCE_EXHAUSTED raises `Busy`. Then both numbers are halved, and the request waits a
 random part of a time that doubles, so that loaders do not come back together. A store that refuses a request for what its
 rows hold raises `Rejected`: the rows are sent again in halves until the refused ones stand alone. A store that says that
-its disk is full, by whatever status, ends the load: time alone mends nothing, and no row is at fault.
+its disk is full, by whatever status, ends the load: waiting does not help, and no row is at fault.
 """
 
 import random

@@ -1,7 +1,7 @@
 """Which collection a name stands for, in a store without aliases: a record beside the collections.
 
 The first load makes a collection of the name itself. `--replace` fills another one, NAME-<id>, and then the record says
-that this one serves: clients of such a store have to be told its name. The record is one small document a name, written
+that this one serves: clients of such a store need its name. The record is one small document a name, written
 whole, so that a replacement takes its place in one step. It is written before the collection is made: whatever is killed
 in between, the record names all that may be there.
 """
