@@ -117,6 +117,11 @@ def spent_elsewhere(
     )
 
 
+def recorded_usd(records: Sequence[DatedRecord]) -> Decimal:
+    """What all recorded lives had cost when they were last recorded, each at its highest."""
+    return sum((max(life.usd for life, _ in found) for found in _by_life(records).values()), ZERO)
+
+
 def life_spends(
     machines: Sequence[MachineTime], handles: Mapping[str, str | None], now: datetime
 ) -> list[LifeSpend]:

@@ -39,6 +39,7 @@ class Report:
     spend: Spend  # what `meter` made of these machines, receipts and leases
     failures: Sequence[RowFailure] = ()  # the first of them
     failed_rows: int = 0
+    recorded_usd: Decimal | None = None  # spent, as launchers of the run wrote it into the store
     cut_short: int = 0  # damaged places behind which further rows are lost, whose number is unknown
     events: Sequence[ReportEvent] = ()
     clock_errors: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])  # by worker

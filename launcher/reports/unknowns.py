@@ -1,13 +1,15 @@
 """The sentences of a report on every figure that is unknown or only estimated, and why."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
-from launcher.format import plural, unreadable_text
+from launcher.format import money, plural, unreadable_text
 from launcher.planning.saved.plan_reader import missing_figures, planned_figures
 from launcher.reports.report import Report
 from pricing.charges.billing_rules import billing_rule
 
 NAMED_MACHINES = 5  # in one sentence
+MORE_THAN_ROUNDING = Decimal("1.01")  # a record is of a moment before a machine's end was known
 
 
 def unknown(report: Report) -> list[str]:
@@ -37,6 +39,11 @@ def _dollars(report: Report) -> Iterator[str]:
         yield f"dollars spent: no price per hour for {_names(names)}"
     elif any(m.usd_per_hour for m in report.machines if m.cloud == "local"):
         yield "dollars spent beyond machine time: disk, egress and requests are not metered"
+    if report.recorded_usd is not None and report.recorded_usd > report.spend.known_usd * MORE_THAN_ROUNDING:
+        yield (
+            f"dollars spent: at least {money(report.recorded_usd)}, as launchers of the run recorded in its output; this "
+            f"ledger knows of {money(report.spend.known_usd)}, and all figures of dollars and machine time are of these"
+        )
     yield from (f"{other.kind}: {other.reason}" for other in report.spend.others if other.usd is None)
     yield from (f"not in the dollars: {words}" for words in report.unpriced)
     estimated = sorted({other.kind for other in report.spend.others if other.estimated})

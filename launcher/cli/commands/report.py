@@ -1,6 +1,8 @@
 """`embedfleet report`: what a run did and cost, as tables, a page, JSON, CSV or Markdown; or of many runs; or a bill."""
 
 from argparse import Namespace
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from launcher.cli.bill_files import read_bill
@@ -9,9 +11,11 @@ from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.options.types import moment
 from launcher.cli.watched_run import watched_run
 from launcher.costs.bills.reconcile import reconcile
+from launcher.costs.shared_spend import recorded_usd
 from launcher.costs.usage.daily import cost_by_day
 from launcher.errors import Problem, Usage
 from launcher.files import write
+from launcher.fleet.budget.spend_records import SpendRecords
 from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import settle_if_unattended
@@ -32,7 +36,10 @@ from launcher.reports.terminal.runs.report import report_text
 from launcher.reports.terminal.runs.run_list import run_list_text
 from launcher.reports.unknowns import unknown
 from tasks.clock import utc
+from tasks.stores.base import Store
 from tasks.stores.open import open_store
+
+NO_LAUNCHER = ""  # of which no record is left out
 
 
 def report(arguments: Namespace) -> int:
@@ -94,7 +101,17 @@ def current_report(
         store = None
     offers = book_of(None, offline=False).offers if prices and run.place != "local" else ()
     unreadable = sorted(observer.unreadable) if observer else ()
-    return report_of(ledger, store, run.id, utc(), offers, unreadable, vectors=vectors)
+    found = report_of(ledger, store, run.id, utc(), offers, unreadable, vectors=vectors)
+    return found if store is None else replace(found, recorded_usd=_recorded(store, run.id))
+
+
+def _recorded(store: Store, run: str) -> Decimal | None:
+    """What launchers wrote down as spent; None where a record cannot be read, which those who rent refuse."""
+    try:
+        return recorded_usd(SpendRecords(store, run, NO_LAUNCHER).read())
+    except Problem as problem:
+        say(str(problem))
+        return None
 
 
 def _all(arguments: Namespace) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import MachineState, RunState
-from tests.support.cli_runs import Launching, embedfleet, shards, wait
+from tests.support.cli_runs import Launching, embedfleet, in_process, shards, wait
 
 
 @pytest.fixture
@@ -107,6 +107,19 @@ def test_finished_run_has_nothing_to_do_on_another_laptop(finished: Launching, s
     assert resumed.returncode == 0
     assert f"run {finished.run} is finished: nothing to do" in resumed.stderr
     assert sorted(path for path in Path(out(finished)).rglob("*")) == before
+
+
+def test_report_of_a_rebuilt_ledger_says_what_launchers_recorded(tmp_path: Path, second: Path) -> None:
+    """Receipts and heartbeats show less machine time than the launcher paid for."""
+    shards(tmp_path / "first", 1)
+    one = Launching(tmp_path / "first", local="{workers: 1, usd_per_hour: 3600}")
+    assert embedfleet("launch", "plan.json", folder=one.folder).returncode == 0
+    said = "as launchers of the run recorded in its output"
+    assert said not in in_process("report", folder=one.folder).stdout
+    assert in_process("ledger", "rebuild", out(one), folder=second).returncode == 0
+    unknown = json.loads(in_process("report", "--json", folder=second).stdout)["unknown"]
+    assert any(said in line for line in unknown)
+    one.clean()
 
 
 def test_rebuild_is_idempotent(finished: Launching, second: Path) -> None:
