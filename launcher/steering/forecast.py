@@ -92,7 +92,8 @@ def dollars(level: Level, outlook: Outlook) -> Dollars | None:
     spread, least = P90_SIGMAS * _speed_sigma(level), prices[0] * tokens
     high = max(p50, min(least + DEARER * (bad - least), max(prices) * tokens))
     up = hypot(log(high / p50), spread) if p50 > 0 else 0.0
-    return Dollars(p50 * exp(-spread), p50, p50 * exp(up), min(1.0, rented / mean) if mean else 0.0)
+    down = hypot(log(p50 / good), spread) if good > 0 else spread  # a good market is one as believed
+    return Dollars(p50 * exp(-down), p50, p50 * exp(up), min(1.0, rented / mean) if mean else 0.0)
 
 
 def _with_starts(usd: Dollars | None, level: Level, outlook: Outlook) -> Dollars | None:
@@ -105,12 +106,18 @@ def _with_starts(usd: Dollars | None, level: Level, outlook: Outlook) -> Dollars
     needed = {source.kind.number: (source.kind, 1) for source in level.sources}
     if level.listed is not None and (outlook.has_net or not level.sources):
         needed[level.listed.number] = level.listed, _needed_on_demand(level.listed, level, outlook)
-    least = min(
-        outlook.tokens * machine_usd_per_token(kind)
-        + count * (kind.usd_per_hour or 0.0) * kind.cold_start / SECONDS_PER_HOUR
-        for kind, count in needed.values()
-    )
-    return replace(usd, p10=max(usd.p10, least), p50=max(usd.p50, least), p90=max(usd.p90, least))
+    spread = P90_SIGMAS * _speed_sigma(level)
+
+    def least(slower: float) -> float:
+        """USD where the work takes so many times as long as at the median speed; starts take the same time."""
+        return min(
+            outlook.tokens * machine_usd_per_token(kind) * slower
+            + count * (kind.usd_per_hour or 0.0) * kind.cold_start / SECONDS_PER_HOUR
+            for kind, count in needed.values()
+        )
+
+    low, middle, high = least(exp(-spread)), least(1.0), least(exp(spread))
+    return replace(usd, p10=max(usd.p10, low), p50=max(usd.p50, middle), p90=max(usd.p90, high))
 
 
 def _who_does_it(level: Level, outlook: Outlook) -> list[Kind]:

@@ -169,3 +169,13 @@ def test_dollars_of_a_small_job_without_a_machine_hold_its_start() -> None:
     assert float(four.usd_to_finish_p50) >= 1.00 * (4 * 0.95 * 0.99 + 4 * 300 / hour) - 1e-4
     there = forecast(machines=working(EAST, 1), tokens=small)
     assert there.usd_to_finish_p50 < spot.usd_to_finish_p50
+
+
+def test_p10_of_dollars_is_of_fast_machines_also_where_all_are_to_start() -> None:
+    """Work of 100 hours on machines that may be a twentieth faster or slower; starts take as long."""
+    found = forecast(tokens=1_000.0 * 3_600 * 100, hours=100.0)
+    fastest = 0.30 * (100 * 950 / 1_000 + 300 / 3_600)
+    assert fastest * 0.99 < float(found.usd_to_finish_p10) < float(found.usd_to_finish_p50) * 0.96
+    small = forecast(tokens=1_000.0 * 100, policy="on-demand")
+    assert float(small.usd_to_finish_p10) == pytest.approx(1.00 * (100 * 0.95 + 300) / 3_600, abs=1e-4)
+    assert float(small.usd_to_finish_p90) == pytest.approx(1.00 * (100 / 0.95 + 300) / 3_600, abs=2e-4)
