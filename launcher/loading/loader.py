@@ -30,6 +30,7 @@ from launcher.loading.progress.beginning import read_beginning, write_beginning
 from launcher.loading.progress.receipts import read_refused
 from launcher.loading.progress.shares import Shares
 from launcher.loading.vector_store import (
+    FileLimited,
     Key,
     Limited,
     RefusedRow,
@@ -110,6 +111,11 @@ def plan_load(
 
 
 def _check(dataset: Dataset, files: Sequence[DatasetFile], store: VectorStore, schema: Schema) -> None:
+    if isinstance(store, FileLimited) and len(files) > store.most_files:
+        raise Problem(
+            f"run {dataset.run} has {len(files):,} files of vectors, and an import takes {store.most_files:,} at most",
+            hint="leave ?import= out of the address: the rows go by upserts",
+        )
     if isinstance(store, Limited):
         check_limits(dataset, files, store, schema)
 

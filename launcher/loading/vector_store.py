@@ -210,6 +210,13 @@ class Limited(Protocol):
 
 
 @runtime_checkable
+class FileLimited(Protocol):
+    """A store that takes so many files of vectors in one load at most."""
+
+    most_files: int
+
+
+@runtime_checkable
 class WithoutAliases(Protocol):
     """A store without aliases: clients need the name of the collection that serves."""
 

@@ -43,6 +43,7 @@ class ImportedNamespace(PineconeNamespace):
     """A namespace that one import fills."""
 
     guarantee: Guarantee = "one commit"
+    most_files = 100_000  # of an import, by the same page
 
     def __init__(self, target: Target, api_key: str | None = None) -> None:
         super().__init__(target, api_key)

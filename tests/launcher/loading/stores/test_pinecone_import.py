@@ -131,3 +131,15 @@ def test_price_of_an_import_is_unknown_and_not_that_of_upserts(place: Place, tmp
 def test_import_from_a_folder_is_refused(place: Place) -> None:
     with pytest.raises(Usage, match="names no bucket"):
         connect(parse_target("pinecone://docs-32/papers?import=/tmp/somewhere"))
+
+
+def test_more_files_than_an_import_takes_are_refused_before_any_is_written(
+    place: Place, tmp_path: Path
+) -> None:
+    dataset = dataset_of(tmp_path, 3, 40)
+    with closing(connect(place.target)) as store:
+        own: Any = store
+        own.most_files = 2
+        with pytest.raises(Problem, match="has 3 files of vectors, and an import takes 2 at most"):
+            load(dataset, place.target, store)
+    assert not list(list_all(open_store(place.bucket), ""))
