@@ -2,7 +2,8 @@
 
 Every token is done by the cheapest source that has room for it until the safety net starts; what spot does not do by then
 is done on demand. Supplies are normal, and all places together may be worse than believed; hours and dollars are
-log-normal on each side of their medians. No draws are needed. How near this is to simulated runs: docs/steering.md.
+log-normal on each side of their medians. No draws are needed. How near this is to simulated runs:
+docs/steering-measured.md.
 """
 
 from collections.abc import Sequence
