@@ -22,6 +22,9 @@ HARMLESS_ARGUMENTS = (
     "low_cpu_mem_usage", "revision", "torch_dtype", "trust_remote_code", "use_cache", "use_safetensors",
 )  # fmt: skip
 QUERY_PROMPT = "query"  # the name that sentence-transformers has for the prompt of queries
+# Of a prompt, which stands before each text and is tokenized with it. Instructions of models have some hundred; a damaged
+# or hostile folder may have millions, and a worker would tokenize them for minutes before it found that no text fits.
+MOST_PROMPT_CHARACTERS = 100_000
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
 
@@ -64,7 +67,7 @@ def read_text_settings(files: ModelFiles, card: Card) -> TextSettings:
     """What is done to a text.
 
     Raises:
-        BadModel: the prompts are damaged.
+        BadModel: the prompts are damaged, or longer than any text that a model reads.
     """
     saved = files.json("config_sentence_transformers.json")
     found = saved.get("prompts")
@@ -76,6 +79,13 @@ def read_text_settings(files: ModelFiles, card: Card) -> TextSettings:
     if len(named) != len(prompts) or (default is not None and not isinstance(default, str)):
         raise BadModel(
             f"the prompts in config_sentence_transformers.json of {files.model} are damaged", hint=DAMAGED
+        )
+    longest = max(named, key=lambda one: len(one[1]), default=("", ""))
+    if len(longest[1]) > MOST_PROMPT_CHARACTERS:
+        raise BadModel(
+            f"the prompt {longest[0]!r} in config_sentence_transformers.json of {files.model} has "
+            f"{len(longest[1]):,} characters; {MOST_PROMPT_CHARACTERS:,} are read at most",
+            hint="shorten it in that file",
         )
     if default is not None and default not in {*prompts, "query", "document"}:
         raise BadModel(

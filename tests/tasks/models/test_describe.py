@@ -94,6 +94,15 @@ def test_more_layers_than_can_be_built_are_refused(tmp_path: Path, key: str) -> 
     assert f"{key}: 1,000,000" in finding.what
 
 
+def test_a_prompt_longer_than_any_text_is_refused_before_it_is_tokenized(tmp_path: Path) -> None:
+    prompts = {"query": "a" * 100_000, "document": "word " * 2_000_000}
+    settings = {"prompts": prompts, "default_prompt_name": "document"}
+    with pytest.raises(
+        BadModel, match=r"the prompt 'document' .* has 10,000,000 characters; 100,000 are read"
+    ):
+        described(tmp_path, config_sentence_transformers=settings)
+
+
 def test_a_folder_without_config_is_a_bad_model(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match=r"no config\.json in"):
         describe(str(tmp_path))
