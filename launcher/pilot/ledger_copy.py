@@ -1,7 +1,7 @@
 """The run's part of a ledger in the store: how a launcher on another machine and the laptop know the same of a run.
 
-The laptop writes it when it hands the run over, the pilot at most once a minute and at its end. Whoever reads it rebuilds
-shards and receipts from the store as ever. Its time, by the store's clock, is the pilot's sign of life.
+The laptop writes it when it hands the run over, the pilot once a minute, after its first decision, and at its end. The
+reader rebuilds shards and receipts from the store as ever. Its time, by the store's clock, is the pilot's sign of life.
 """
 
 import gzip
@@ -30,16 +30,22 @@ class LedgerCopies:
     store: Store
     run: str
     sent: datetime | None = None
+    decided: bool = False  # whether a copy with a decision was sent
     problem: str | None = None
 
     def send_if_due(self, now: datetime) -> None:
-        """Write a copy if the last one is old. A store that does not answer is asked again at the next look."""
-        if self.sent is not None and now - self.sent < SEND_INTERVAL:
+        """Write a copy if the last one is old, or has no decision yet and the ledger has one.
+
+        The first copy is written before the first decision; machines may come up and work before the next is due. A store
+        that does not answer is asked again at the next look.
+        """
+        first_decision = not self.decided and bool(self.ledger.steering.decisions(self.run, last=1))
+        if not first_decision and self.sent is not None and now - self.sent < SEND_INTERVAL:
             return
         self.sent = now
         try:
             send_copy(self.ledger, self.store, self.run)
-            self.problem = None
+            self.problem, self.decided = None, self.decided or first_decision
         except StoreError as problem:
             self.problem = str(problem)
 

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from launcher.errors import Problem
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import RunState
+from launcher.ledger.steering_records import CourseBody, CourseRecord, DecisionRecord
 from launcher.pilot import ledger_copy
 from launcher.pilot.ledger_copy import LedgerCopies, copy_age, send_copy, take_over_copy
 from launcher.pilot.news import PILOT_EVENT, is_handed_over, news_of_pilot
@@ -20,6 +22,19 @@ from tasks.stores.folder import FolderStore
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 KEY = pilot_ledger_key("r1")
+COURSE = CourseRecord(
+    at=NOW,
+    budget_pressure="free",
+    usd_per_token=None,
+    margin_seconds=None,
+    late_p50=None,
+    late_p90=None,
+    chance_late=None,
+    usd_to_finish_p50=None,
+    usd_to_finish_p90=None,
+    tokens_left=None,
+    body=CourseBody(),
+)
 
 
 @pytest.fixture
@@ -86,6 +101,21 @@ def test_copies_are_written_once_a_minute(pilot: Ledger, store: FolderStore) -> 
         copies.send_if_due(NOW + timedelta(seconds=seconds))
         seen.append(read(store, KEY))
     assert seen[0] == seen[1] != seen[2]
+
+
+def test_the_first_decision_is_written_at_the_next_look(
+    laptop: Ledger, pilot: Ledger, store: FolderStore
+) -> None:
+    """The first copy is older than it, and machines may work before the next is due."""
+    copies = LedgerCopies(pilot, store, "r1")
+    copies.send_if_due(NOW)
+    for number in range(2):
+        at = NOW + timedelta(seconds=5 + 10 * number)
+        decision = DecisionRecord(at, 0, "ask", "aws/us-east-1", 1, "the work needs it", None)
+        pilot.steering.record_course("r1", replace(COURSE, at=at), [decision])
+        copies.send_if_due(at + timedelta(seconds=5))
+    take_over_copy(laptop, store, "r1")
+    assert [one.at.second for one in laptop.steering.decisions("r1")] == [5]
 
 
 class Deaf(FolderStore):
