@@ -5,9 +5,8 @@ from typing import Any
 from benchmarks.plan_check.arithmetic import CONTROLLER_USD, IDLE_HOURS, Plan, amount
 from benchmarks.plan_check.findings import Findings
 
-LEAST_OF_CHEAPEST = (
-    0.95  # of the cheapest kind a token: what machines cost at least; dollars of kinds are rounded
-)
+# What machines cost at least, of the cheapest kind a token: dollars of kinds are rounded.
+LEAST_OF_CHEAPEST = 0.95
 
 
 def check_steered(plan: Plan, found: Findings) -> None:

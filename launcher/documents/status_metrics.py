@@ -69,9 +69,8 @@ def _work(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:
 
 def _money(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:
     projected = report.usd_projected
-    known = (
-        None if report.usd is None and not report.usd_known else report.usd_known
-    )  # of no machine with a price
+    # No machine has a price yet: 0 would say that nothing was spent.
+    known = None if report.usd is None and not report.usd_known else report.usd_known
     return (
         gauge("embedfleet_spent_usd", "Dollars that machines cost so far.", _float(report.usd), run),
         gauge("embedfleet_spent_known_usd", "The same without what has no price.", _float(known), run),

@@ -15,9 +15,8 @@ from launcher.throughput.local_machine import LocalSpeed
 from launcher.throughput.predict import ModelShape, Speed
 from pricing import gpu as gpus
 
-LEAST_GAIN_HERE = (
-    1.1  # two measurements of one engine on one machine differ by less where it is quiet; a judgement
-)
+# Two measurements of one engine on one machine differ by less where it is quiet. A judgement, not a measurement.
+LEAST_GAIN_HERE = 1.1
 
 
 @dataclass(frozen=True, slots=True)

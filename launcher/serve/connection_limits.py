@@ -23,7 +23,7 @@ class ConnectionLimits:
 
     headers_seconds: float = 10.0  # from the first byte, or from the connection, until all headers are there
     linger_seconds: float = (
-        5.0  # for the rest of a body that was answered before: closed at once, that is lost
+        5.0  # for the rest of a body whose answer was given; closed at once, the answer is lost
     )
     read_seconds: float = 30.0  # in which a client takes at least `read_bytes` of an answer, or all of it
     read_bytes: int = 32 * 2**10
@@ -37,9 +37,8 @@ class LimitedProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._coming: asyncio.TimerHandle | None = (
-            None  # ends the wait for headers, or for the rest of a body
-        )
+        # Ends the wait for headers, or for the rest of a body.
+        self._coming: asyncio.TimerHandle | None = None
         self._going: asyncio.TimerHandle | None = None  # looks at how much of the answer is left
 
     def connection_made(self, transport: asyncio.Transport) -> None:

@@ -48,9 +48,8 @@ TRIES = 6  # to meet a limit at P90 before giving up
 SLACK = 0.03  # of a deadline: not worth another search to use it up
 SAME_PRICE = Decimal("0.02")  # of the cost: a fleet of fewer machines may cost so much more than the cheapest
 FEWER_TRIES = 2  # to meet the limits with fewer machines
-FEWER_DEADLINES = (
-    3  # between the hours of the cheapest fleet and the deadline, for which fewer machines are sought
-)
+# Deadlines between the hours of the cheapest fleet and the job's own, for which fewer machines are sought.
+FEWER_DEADLINES = 3
 NEGLIGIBLE = Decimal("0.005")  # of the cost: what is within this of the optimum is as cheap
 
 Under = Callable[[Callable[[Candidate], bool]], Estimate | None]
