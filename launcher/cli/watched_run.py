@@ -17,6 +17,7 @@ from launcher.fleet.recovery.rebuild_ledger import rebuild
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
 from launcher.pilot.news import OVER, PilotNews, is_handed_over, news_of_pilot
+from launcher.reports.sections.course_text import pilot_text
 from tasks.protocol.runs import runs_of
 from tasks.stores.base import Store
 from tasks.stores.open import open_store
@@ -37,8 +38,10 @@ class WatchedRun:
 
 
 @contextlib.contextmanager
-def watched_run(arguments: Namespace) -> Generator[WatchedRun, None, None]:
+def watched_run(arguments: Namespace, *, say_pilot: bool = True) -> Generator[WatchedRun, None, None]:
     """The run that the argument RUN names: by its name or, where that is an output path, the newest run there.
+
+    `say_pilot`: how old what its pilot wrote is, is said here; else the caller shows it.
 
     Raises:
         Problem: there is no such run.
@@ -49,7 +52,7 @@ def watched_run(arguments: Namespace) -> Generator[WatchedRun, None, None]:
             run = ledger.runs.find(word)
             news = None
             if is_handed_over(ledger, run.id):
-                news = _told(ledger, run.id, open_store(run.output))
+                news = _told(ledger, run.id, open_store(run.output), say_pilot=say_pilot)
                 run = ledger.runs.find(run.id)
             ours = news is None or not news.drives
             yield WatchedRun(ledger, run, arguments.runs / run.id, ours=ours, pilot=news)
@@ -73,7 +76,7 @@ def watched_run(arguments: Namespace) -> Generator[WatchedRun, None, None]:
         if not ledger.runs.all() and failed is not None:
             raise failed
         run = ledger.runs.find()
-        news = _told(ledger, run.id, store)
+        news = _told(ledger, run.id, store, say_pilot=say_pilot)
         run = ledger.runs.find(run.id)
         others = f"; the newest of {len(names)} runs there" if len(names) > 1 else ""
         if news is None:
@@ -84,11 +87,11 @@ def watched_run(arguments: Namespace) -> Generator[WatchedRun, None, None]:
         yield WatchedRun(ledger, run, Path(folder) / run.id, ours=False, pilot=news)
 
 
-def _told(ledger: Ledger, run: str, store: Store) -> PilotNews | None:
+def _told(ledger: Ledger, run: str, store: Store, *, say_pilot: bool) -> PilotNews | None:
     """What the run's pilot wrote last, said if it is not over."""
     news = news_of_pilot(ledger, store, run, say)
-    if news is not None and ledger.runs.find(run).state not in OVER:
-        say(news.text(run))
+    if say_pilot and news is not None and ledger.runs.find(run).state not in OVER:
+        say(pilot_text(news.status, run))
     return news
 
 

@@ -67,6 +67,14 @@ class HeartbeatSummary:
     cores: float | None = None  # that it may use
 
 
+@dataclass(frozen=True, slots=True)
+class PilotStatus:
+    """The pilot of a run that is driven elsewhere: machines, dollars and decisions are those that it wrote last."""
+
+    age_seconds: float  # since then, by the store's clock
+    drives: bool  # false: the run is over, or the pilot has written nothing for minutes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostStatus:
     """The money of a run that goes on, and where its machines are."""
@@ -133,6 +141,7 @@ class StatusReport:
     launcher_known: bool = (
         True  # False: read by the output path alone, which does not show whether a launcher is at work
     )
+    pilot: PilotStatus | None = None  # None: no pilot was sent for it
 
 
 def to_json(report: StatusReport) -> dict[str, Any]:

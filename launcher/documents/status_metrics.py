@@ -23,7 +23,16 @@ def status_metrics(report: StatusReport) -> tuple[Metric, ...]:
         *_machines(report, run),
         *_workers(report.signs, run),
         *_load(report, run),
+        *_pilot(report, run),
     )  # fmt: skip
+
+
+def _pilot(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:
+    """How old what the pilot wrote is. Nothing of a run that has none, or is over."""
+    if report.pilot is None or report.state in ("DONE", "STOPPED"):
+        return ()
+    about = "Time since the pilot last wrote machines, dollars and decisions."
+    return (gauge("embedfleet_pilot_status_age_seconds", about, report.pilot.age_seconds, run),)
 
 
 def _load(report: StatusReport, run: Mapping[str, str]) -> tuple[Metric, ...]:

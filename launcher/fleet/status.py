@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from launcher.costs.run_costs import rates_of, spent_so_far
-from launcher.documents.status import StatusReport, WorkerState
+from launcher.documents.status import PilotStatus, StatusReport, WorkerState
 from launcher.documents.truncation import truncation_of
 from launcher.errors import Problem
 from launcher.fleet.monitoring.cost_status import cost_status, longest_chunk, projected_usd
@@ -33,13 +33,13 @@ def status_of(
     observer: StoreObserver | None,
     folder: Path | None = None,
     *,
-    driven: bool = False,
+    pilot: PilotStatus | None = None,
     launcher_known: bool = True,
 ) -> StatusReport:
     """The state of a run now. Without an observer, what only the store knows is left out.
 
-    `folder` is the run's own, where a launcher that drives it holds a lock; None: no launcher here does. `driven`: a
-    launcher elsewhere does. `launcher_known`: else the run is read by its output path alone, and one may.
+    `folder` is the run's own, where a launcher that drives it holds a lock; None: no launcher here does. `pilot`: the
+    last word of a launcher elsewhere. `launcher_known`: else the run is read by its output path alone, and one may.
     """
     if observer:
         observer.read_receipts()
@@ -53,7 +53,7 @@ def status_of(
     rates = rates_of(ledger, run, now, usd=usd, tokens_open=open_now, expected=expected)
     cost = cost_status(ledger, run, now, rates)
     workers = summarize(observer.heartbeats.read() if observer else [])
-    driven = driven or (folder is not None and is_driven(folder, run))
+    driven = (pilot is not None and pilot.drives) or (folder is not None and is_driven(folder, run))
     works = any(m.state in ALIVE and m.ready is not None for m in machines)
     course = course_status(ledger, row, rates, now, driven=driven, works=works)
     total = projected_usd(cost, course)
@@ -98,6 +98,7 @@ def status_of(
         course=course,
         load=read_load_status(observer.store, run) if observer else None,
         launcher_known=launcher_known,
+        pilot=pilot,
     )
 
 

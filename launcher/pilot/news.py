@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from launcher.documents.status import PilotStatus
 from launcher.errors import Problem
-from launcher.format import duration
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import RunState
 from launcher.pilot.ledger_copy import SILENT, copy_age, take_over_copy
@@ -22,12 +22,10 @@ class PilotNews:
     age: timedelta
     drives: bool
 
-    def text(self, run: str) -> str:
-        """Who drives the run, in words."""
-        ago = duration(self.age.total_seconds())
-        if self.drives:
-            return f"its pilot drives it, and wrote its last state {ago} ago"
-        return f"its pilot has written nothing for {ago}; embedfleet resume {run} --pilot sends another"
+    @property
+    def status(self) -> PilotStatus:
+        """The same for `status`."""
+        return PilotStatus(self.age.total_seconds(), self.drives)
 
 
 def is_handed_over(ledger: Ledger, run: str) -> bool:

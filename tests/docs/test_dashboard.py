@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from launcher.documents.load_status import LoadStatus
-from launcher.documents.status import HeartbeatSummary, PlaceCount, ProjectedUsd, StatusReport
+from launcher.documents.status import HeartbeatSummary, PilotStatus, PlaceCount, ProjectedUsd, StatusReport
 from launcher.documents.status_metrics import status_metrics
 from tasks.metrics.exposition import Metric
 from tasks.protocol.messages.heartbeat import Heartbeat
@@ -28,7 +28,7 @@ REPORT = StatusReport(
     usd=Decimal(1), workers=(), usd_known=Decimal(1), usd_committed=Decimal(1), usd_per_hour=Decimal(1),
     usd_projected=ProjectedUsd(Decimal(1), Decimal(2), Decimal(3)), budget=Decimal(9), preemptions=0,
     places=(PlaceCount("aws/us-east-1", {"UP": 1}),), stages={"engine": 0.9}, slowest=None, advice=(), signs=(WORKER,),
-    usd_per_million_tokens=Decimal(1), tokens_open=1, share=0.5, load=LOAD,
+    usd_per_million_tokens=Decimal(1), tokens_open=1, share=0.5, load=LOAD, pilot=PilotStatus(1.0, drives=True),
 )  # fmt: skip
 HEARTBEAT = Heartbeat(
     run="r", worker="m-0", host="h", pid=1, started=NOW, recent=1.0, machine={"rss_bytes": 1}

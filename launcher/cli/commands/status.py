@@ -105,7 +105,7 @@ def status(arguments: Namespace) -> int:
 
     What became of its machines is recorded first if no launcher is at work; not of a run that is read by its output.
     """
-    with watched_run(arguments) as watched, metrics_output(arguments) as metrics:
+    with watched_run(arguments, say_pilot=arguments.json) as watched, metrics_output(arguments) as metrics:
         ledger, run = watched.ledger, watched.run
         store = open_store(run.output)
         _check_output(ledger, store, run)
@@ -120,9 +120,8 @@ def status(arguments: Namespace) -> int:
                     settle_if_unattended(ledger, run, observer, watched.folder, spot_prices, say)
                 folder = watched.folder if watched.ours else None
                 known = watched.ours or news is not None
-                report = status_of(
-                    ledger, run.id, observer, folder, driven=bool(news and news.drives), launcher_known=known
-                )
+                pilot = None if news is None else news.status
+                report = status_of(ledger, run.id, observer, folder, pilot=pilot, launcher_known=known)
                 metrics.publish(report)
                 yield report
                 if not watch or observer is None or _over(report):

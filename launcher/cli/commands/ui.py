@@ -20,6 +20,7 @@ from launcher.fleet.steering.deadline import current_deadline
 from launcher.jobs.job import load
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Run
+from launcher.pilot.news import is_handed_over, news_of_pilot
 from launcher.reports.assemble import readable_plan
 from launcher.reports.document import VectorHealth
 from launcher.reports.html.live import LiveRun, live_files, live_page, redirect_page, runs_page
@@ -111,12 +112,20 @@ class RunPages:
 
     def _live_run(self, ledger: Ledger, run: Run) -> LiveRun:
         """The run now. As `status` does, this reads news from the store into the ledger; nothing is started or ended."""
-        report = current_report(ledger, run, self._arguments.runs, prices=False, vectors=False)
         store = open_store(run.output)
+        news = news_of_pilot(ledger, store, run.id, say) if is_handed_over(ledger, run.id) else None
+        ours = news is None or not news.drives
+        report = current_report(
+            ledger, ledger.runs.find(run.id), self._arguments.runs, prices=False, vectors=False, settle=ours
+        )
         vectors = self._look(store, report, ledger.shards.all_receipts(run.id))
         return LiveRun(
             status=status_of(
-                ledger, run.id, observe_run(ledger, store, run.id), self._arguments.runs / run.id
+                ledger,
+                run.id,
+                observe_run(ledger, store, run.id),
+                self._arguments.runs / run.id,
+                pilot=None if news is None else news.status,
             ),
             report=replace(report_document(report), vectors=vectors),
             deadline=_deadline(ledger, run),

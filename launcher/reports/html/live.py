@@ -26,7 +26,7 @@ from launcher.reports.html.elements import (
 from launcher.reports.html.report_page.report import configuration_section, report_sections
 from launcher.reports.html.svg.charts import parts_bar, pattern_defs
 from launcher.reports.lists.run_list import RunListDocument
-from launcher.reports.sections.course_text import deadline_text, unattended_text
+from launcher.reports.sections.course_text import deadline_text, pilot_text, unattended_text
 from launcher.reports.summary import known_in_part
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'"
@@ -170,11 +170,14 @@ def _progress(run: LiveRun) -> Markup:
 
 
 def _course(status: StatusReport) -> list[str]:
-    """Whether the run is in time, as steering expects, and whether it is steered; empty once it is over."""
+    """Who drives it, whether it is in time, as steering expects, and whether it is steered; empty once it is over."""
     course = status.course
-    if course is None or status.state in OVER:
+    if status.state in OVER:
         return []
-    found = [] if course.deadline is None else [deadline_text(course, status.state)]
+    pilot = [] if status.pilot is None else [pilot_text(status.pilot, status.run)]
+    if course is None:
+        return pilot
+    found = pilot if course.deadline is None else [*pilot, deadline_text(course, status.state)]
     unattended = unattended_text(course, status.run, status.state) if status.launcher_known else None
     return found + ([unattended] if unattended else [])
 

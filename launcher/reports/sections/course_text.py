@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from launcher.documents.course import CourseStatus
+from launcher.documents.status import PilotStatus
 from launcher.format import duration, plain
 
 SECONDS_PER_MINUTE = 60
@@ -34,6 +35,14 @@ def unattended_text(course: CourseStatus, run: str, state: str) -> str | None:
     since = "" if course.since is None else f" since {clock_text(course.since, course.at)}"
     guarded = ": the deadline is not guarded" if course.deadline else ""
     return f"not steered{since} (no launcher){guarded}. embedfleet resume {plain(run)}"
+
+
+def pilot_text(pilot: PilotStatus, run: str) -> str:
+    """Who drives a run that is not over, and how old what is known of it is."""
+    ago = duration(pilot.age_seconds)
+    if pilot.drives:
+        return f"its pilot drives it; machines, dollars and decisions as it wrote them {ago} ago"
+    return f"its pilot has written nothing for {ago}; embedfleet resume {plain(run)} --pilot sends another"
 
 
 def clock_text(moment: datetime, now: datetime) -> str:

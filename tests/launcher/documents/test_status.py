@@ -22,7 +22,7 @@ def test_keys_have_the_order_of_schema_1() -> None:
         "workers", "usd_known", "usd_committed", "usd_per_hour", "usd_projected", "budget", "preemptions", "places",
         "stages", "slowest", "advice", "signs", "unreadable", "truncation",
         "usd_per_million_tokens", "tokens_open", "share", "course", "load",
-        "launcher_known",
+        "launcher_known", "pilot",
     ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from launcher.documents.load_status import LoadStatus
-from launcher.documents.status import HeartbeatSummary
+from launcher.documents.status import HeartbeatSummary, PilotStatus
 from launcher.documents.status_metrics import status_metrics
 from tasks.metrics.exposition import render
 from tests.launcher.documents.test_status import REPORT
@@ -58,6 +58,14 @@ def test_load_into_a_store_has_its_backlog_and_none_begun_has_nothing() -> None:
         values(replace(REPORT, load=replace(load, error=None)))['embedfleet_load_up{run="r1",store="lance"}']
         == "1"
     )
+
+
+def test_age_of_what_a_pilot_wrote_is_known_while_the_run_goes_on() -> None:
+    name = 'embedfleet_pilot_status_age_seconds{run="r1"}'
+    piloted = replace(REPORT, pilot=PilotStatus(37.5, drives=True))
+    assert values(piloted)[name] == "37.5"
+    assert name not in values(replace(piloted, state="DONE"))
+    assert name not in values()
 
 
 def test_load_whose_store_has_not_been_read_is_unknown() -> None:

@@ -20,6 +20,7 @@ from launcher.format import (
     spent_text,
     unreadable_text,
 )
+from launcher.reports.sections.course_text import pilot_text
 from launcher.reports.terminal.runs.course import course_lines
 from launcher.reports.terminal.truncation import truncation_line
 
@@ -50,6 +51,7 @@ def status_text(status: StatusReport) -> RenderableType:
     head = f"{status.run}: {_state(status)}, {share}{shards}"
     lines = [
         Text(head, style="bold"),
+        *_pilot(status),
         *_unreadable(status),
         Text(
             f"{plural(status.documents, 'document')}, {plural(status.chunks, 'chunk')}, "
@@ -81,6 +83,14 @@ def _state(status: StatusReport) -> str:
     if status.state == "STOPPED" and not status.launcher_known:
         return "not finished"
     return status.state.lower()
+
+
+def _pilot(status: StatusReport) -> list[Text]:
+    """How old the state is that the run's pilot wrote; nothing of a run without one, or that is over."""
+    if status.pilot is None or status.state in ("DONE", "STOPPED"):
+        return []
+    style = "" if status.pilot.drives else "bold yellow"
+    return [Text(pilot_text(status.pilot, status.run), style=style)]
 
 
 def _course(status: StatusReport) -> list[Text]:

@@ -1,6 +1,8 @@
 """`runs`, `logs`, and runs that are watched by their output path alone."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +10,14 @@ from typing import Any
 
 import pytest
 
+from launcher.fleet.recovery.rebuild_ledger import rebuild
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import RunState
+from launcher.pilot.ledger_copy import send_copy
+from tasks.clock import utc
+from tasks.protocol.keys import pilot_ledger_key
+from tasks.protocol.runs import runs_of
+from tasks.stores.folder import FolderStore
 from tests.support.cli_runs import (
     COMMAND,
     embedfleet,
@@ -151,6 +161,27 @@ def test_an_output_path_does_not_say_that_no_launcher_is_at_work(own: Path, tmp_
     assert "resume" not in seen.stdout
     body = json.loads(in_process("status", own / "out", "--json", folder=tmp_path).stdout)
     assert body["launcher_known"] is False
+
+
+def test_state_that_a_pilot_wrote_says_how_old_it_is(own: Path, tmp_path: Path) -> None:
+    unfinished(own)
+    output, store = own / "out", FolderStore(own / "out")
+    (run,) = runs_of(store)
+    with Ledger.open(tmp_path / "pilot.db") as ledger:
+        rebuild(ledger, store, str(output), run)
+        ledger.runs.set_state(run, RunState.RUNNING, utc())
+        send_copy(ledger, store, run)
+    copy = output / pilot_ledger_key(run)
+    written = copy.stat().st_mtime - 47
+    os.utime(copy, (written, written))
+    seen = in_process("status", output, folder=tmp_path)
+    assert re.search(r"\nits pilot drives it; .* as it wrote them (4[789]|5\d) s ago\n", seen.stdout)
+    assert "its pilot" not in seen.stderr
+    pilot = json.loads(in_process("status", output, "--json", folder=tmp_path).stdout)["pilot"]
+    assert pilot["drives"] is True
+    assert 47 <= pilot["age_seconds"] < 60
+    page = tmp_path / "r.html"
+    assert "as it wrote them" in in_process("report", output, "--html", page, folder=tmp_path).stderr
 
 
 def test_watching_an_output_path_goes_on_until_the_run_is_done(own: Path, tmp_path: Path) -> None:

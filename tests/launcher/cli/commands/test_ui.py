@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Generator
@@ -11,6 +12,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from launcher.fleet.recovery.rebuild_ledger import rebuild
+from launcher.ledger.ledger import Ledger
+from launcher.ledger.records import RunState
+from launcher.pilot.ledger_copy import send_copy
+from launcher.planning.pilot_machine import PILOT_EVENT
+from tasks.clock import utc
+from tasks.protocol.runs import runs_of
+from tasks.stores.folder import FolderStore
 from tests.support.cli_runs import COMMAND, PATIENCE, embedfleet, environment, in_process, shards, write_job
 
 
@@ -79,6 +88,26 @@ def test_two_at_once_serve_the_named_run(folder: Path) -> None:
         assert one != other
         assert "/run/small-" in one
         assert get(one)[0] == get(other)[0] == 200
+
+
+def test_run_of_a_pilot_is_shown_as_it_wrote_it_last(folder: Path, tmp_path: Path) -> None:
+    """It was shown as a run that nobody steers, and what became of its machines was settled here."""
+    output = tmp_path / "out"
+    shutil.copytree(folder / "out", output)
+    for receipts in (output / "_embedfleet").glob("*/receipts"):
+        shutil.rmtree(receipts)
+    store = FolderStore(output)
+    (run,) = runs_of(store)
+    (tmp_path / "runs").mkdir()
+    with Ledger.open(tmp_path / "runs" / "ledger.db") as ledger:
+        rebuild(ledger, store, str(output), run)
+        ledger.runs.set_state(run, RunState.RUNNING, utc())
+        ledger.runs.record_event(run, PILOT_EVENT, f"to {run}-pilot", utc())
+        send_copy(ledger, store, run)
+    with page_server(tmp_path, run) as (_, address):
+        status, page = get(address)
+    assert status == 200
+    assert "Its pilot drives it; machines, dollars and decisions as it wrote them" in page
 
 
 def test_run_that_is_not_there_is_refused_at_once(folder: Path) -> None:

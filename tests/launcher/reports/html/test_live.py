@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from launcher.documents.status import HeartbeatSummary
+from launcher.documents.status import HeartbeatSummary, PilotStatus
 from launcher.ledger.ledger import Ledger
 from launcher.reports.html.live import LiveRun, live_page, redirect_page, runs_page
 from launcher.reports.lists.run_list import list_runs
@@ -85,6 +85,14 @@ def test_what_steering_expects_is_told_while_the_run_goes_on() -> None:
     alone = replace(COURSE, steering=False)
     assert unattended in Reader(live_page(live_run(state="RUNNING", course=alone))).text
     assert expected not in Reader(live_page(live_run(state="DONE", course=COURSE))).text
+
+
+def test_state_that_a_pilot_wrote_says_how_old_it_is() -> None:
+    pilot = PilotStatus(37.0, drives=True)
+    expected = "Its pilot drives it; machines, dollars and decisions as it wrote them 37 s ago."
+    assert expected in Reader(live_page(live_run(state="RUNNING", pilot=pilot))).text
+    assert expected in Reader(live_page(live_run(state="RUNNING", course=COURSE, pilot=pilot))).text
+    assert "Its pilot" not in Reader(live_page(live_run(state="DONE", pilot=pilot))).text
 
 
 def test_what_no_worker_says_is_no_column_but_named() -> None:

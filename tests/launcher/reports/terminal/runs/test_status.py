@@ -3,7 +3,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from launcher.documents.load_status import LoadStatus
-from launcher.documents.status import PlaceCount, ProjectedUsd, StatusReport, WorkerState
+from launcher.documents.status import PilotStatus, PlaceCount, ProjectedUsd, StatusReport, WorkerState
 from launcher.documents.truncation import truncation_of
 from launcher.reports.terminal.runs.status import SHOWN_PLACES, status_text
 from tests.launcher.documents.test_status import REPORT
@@ -109,3 +109,16 @@ def test_store_that_is_away_is_shown_with_its_reason() -> None:
 def test_loader_that_is_silent_is_no_loader() -> None:
     silent = replace(LOAD, at=REPORT.at - timedelta(minutes=5))
     assert "last heard of 5 min ago: embedfleet load" in said_of(load=silent)
+
+
+def test_state_that_a_pilot_wrote_says_how_old_it_is() -> None:
+    assert lines(pilot=PilotStatus(37.2, drives=True))[1] == (
+        "its pilot drives it; machines, dollars and decisions as it wrote them 37 s ago"
+    )
+    silent = " ".join(lines(pilot=PilotStatus(700.0, drives=False)))
+    assert (
+        "its pilot has written nothing for 11 min 40 s; embedfleet resume r1 --pilot sends another" in silent
+    )
+    assert not [
+        line for line in lines(state="DONE", pilot=PilotStatus(700.0, drives=False)) if "pilot" in line
+    ]
