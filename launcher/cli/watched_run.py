@@ -81,8 +81,8 @@ def watched_run(arguments: Namespace, *, say_pilot: bool = True) -> Generator[Wa
         others = f"; the newest of {len(names)} runs there" if len(names) > 1 else ""
         if news is None:
             say(
-                f"by the output path alone{others}: time and speed are those of the workers; what machines cost, "
-                "and how long they took to start, is known where the run was launched"
+                f"by the output path alone{others}: time and speed are those of the workers, dollars those that "
+                "launchers recorded there"
             )
         yield WatchedRun(ledger, run, Path(folder) / run.id, ours=False, pilot=news)
 

@@ -12,6 +12,7 @@ from launcher.costs.run_costs import rates_of, spent_so_far
 from launcher.documents.status import PilotStatus, StatusReport, WorkerState
 from launcher.documents.truncation import truncation_of
 from launcher.errors import Problem
+from launcher.fleet.budget.recorded_spend import note_recorded
 from launcher.fleet.monitoring.cost_status import cost_status, longest_chunk, projected_usd
 from launcher.fleet.monitoring.heartbeats import summarize
 from launcher.fleet.monitoring.spot_prices import SpotPriceRecorder
@@ -134,3 +135,7 @@ def settle_if_unattended(
                 raise
             # the store still says how many shards are done
             say(f"what became of rented machines is not known: {problem}")
+        try:
+            note_recorded(ledger, observer.store, run.id, utc())
+        except Problem as problem:
+            say(str(problem))

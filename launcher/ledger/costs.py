@@ -46,6 +46,11 @@ class Costs:
         with self._database.writing() as connection:
             CHARGE.upsert(connection, {"run": run, **values}, values.keys() - {"name"})
 
+    def drop_charge(self, run: str, name: str) -> None:
+        """Forget a charge: what it stood for is known otherwise."""
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM charge WHERE run = ? AND name = ?", (run, name))
+
     def charges(self, run: str) -> list[Charge]:
         """Return the charges of a run, the oldest first."""
         with self._database.reading() as connection:

@@ -11,11 +11,10 @@ from launcher.cli.open_ledger import existing_ledger
 from launcher.cli.options.types import moment
 from launcher.cli.watched_run import watched_run
 from launcher.costs.bills.reconcile import reconcile
-from launcher.costs.shared_spend import recorded_usd
 from launcher.costs.usage.daily import cost_by_day
 from launcher.errors import Problem, Usage
 from launcher.files import write
-from launcher.fleet.budget.spend_records import SpendRecords
+from launcher.fleet.budget.recorded_spend import recorded_total
 from launcher.fleet.monitoring.spot_prices import recorder_of
 from launcher.fleet.monitoring.store_observer import observe_run
 from launcher.fleet.status import settle_if_unattended
@@ -38,8 +37,6 @@ from launcher.reports.unknowns import unknown
 from tasks.clock import utc
 from tasks.stores.base import Store
 from tasks.stores.open import open_store
-
-NO_LAUNCHER = ""  # of which no record is left out
 
 
 def report(arguments: Namespace) -> int:
@@ -108,7 +105,7 @@ def current_report(
 def _recorded(store: Store, run: str) -> Decimal | None:
     """What launchers wrote down as spent; None where a record cannot be read, which those who rent refuse."""
     try:
-        return recorded_usd(SpendRecords(store, run, NO_LAUNCHER).read())
+        return recorded_total(store, run)
     except Problem as problem:
         say(str(problem))
         return None

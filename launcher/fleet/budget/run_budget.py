@@ -21,26 +21,24 @@ from launcher.costs.budget import (
     budget_action,
     unattended_time,
 )
-from launcher.costs.run_costs import ELSEWHERE, budget_status_of, lives_so_far
+from launcher.costs.run_costs import budget_status_of, lives_so_far
 from launcher.costs.shared_spend import (
     LOCAL,
     DatedRecord,
     Elsewhere,
-    LifeKey,
     LifeSpend,
     SpendRecord,
     spent_elsewhere,
 )
 from launcher.fleet.backends.base import Backend
 from launcher.fleet.budget.agreement import latest_agreement, this_user
+from launcher.fleet.budget.recorded_spend import doubtful_lives, note_elsewhere
 from launcher.fleet.budget.spend_records import SpendRecords
 from launcher.fleet.budget.takeover import ended_lives, unrecorded_lives
-from launcher.fleet.monitoring.machine_tracker import DIED_UNSEEN
 from launcher.fleet.scheduling.fleet_view import FleetGroup
 from launcher.fleet.scheduling.slots import add_taken
 from launcher.fleet.scheduling.states import ALIVE
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import Charge, MachineState
 from launcher.money import ZERO
 from tasks.clock import utc
 from tasks.protocol.keys import machine_claim_key, machine_claims_prefix
@@ -209,7 +207,7 @@ class RunBudget:
         if self.elsewhere.open and (self._settled_at is None or now - self._settled_at >= pause):
             self._settled_at = now
             self._settle(mine, records)
-        self._note_elsewhere()
+        note_elsewhere(self.ledger, self.run, self.elsewhere, self.clock())
         coming = [self._coming(name, group) for name, group in starting if self.prices.rented]
         self._write([*mine, *coming, *self._settled], now, at_once=bool(starting) or force)
         self._allow(mine, coming)
@@ -237,7 +235,7 @@ class RunBudget:
     def _compare(self, mine: Sequence[LifeSpend], records: Sequence[DatedRecord]) -> None:
         """Find out what others spent."""
         settled = DatedRecord(self._record(self._settled), timedelta(0))
-        self.elsewhere = spent_elsewhere(mine, [*records, settled], self._doubtful())
+        self.elsewhere = spent_elsewhere(mine, [*records, settled], doubtful_lives(self.ledger, self.run))
 
     def _settle(self, mine: Sequence[LifeSpend], records: Sequence[DatedRecord]) -> None:
         """Ask which of the lives that others left open have ended."""
@@ -248,38 +246,6 @@ class RunBudget:
             )
         )
         self._compare(mine, records)
-
-    def _note_elsewhere(self) -> None:
-        """Write what only others know into the ledger as a charge, for status and reports."""
-        charges = {charge.name: charge for charge in self.ledger.costs.charges(self.run)}
-        before = charges.get(ELSEWHERE)
-        if not self.elsewhere.unknown_lives and before is None:
-            return
-        charge = Charge(
-            name=ELSEWHERE,
-            kind=ELSEWHERE,
-            at=self.clock() if before is None else before.at,
-            quantity=float(self.elsewhere.unknown_lives),
-            unit="machine lives",
-            usd=self.elsewhere.unknown_usd,
-            reason="machines that other launchers of this run recorded",
-        )
-        if charge != before:
-            self.ledger.costs.record_charge(self.run, charge)
-
-    def _doubtful(self) -> set[LifeKey]:
-        """Lives that ended because our backend did not know the machine: another laptop's may know it."""
-        unseen = {
-            m.name
-            for m in self.ledger.machines.of_run(self.run, {MachineState.LOST})
-            if m.cloud != LOCAL and m.reason == DIED_UNSEEN
-        }
-        if not unseen:
-            return set()
-        lives = self.ledger.machines.lives(self.run)
-        gone = {(life.machine, str(life.number)) for life in lives if life.gone is not None}
-        numbers = {life.machine: life.number for life in lives}
-        return {(name, str(numbers.get(name, 0))) for name in unseen} - gone
 
     def _record(self, lives: Sequence[LifeSpend]) -> SpendRecord:
         return SpendRecord(

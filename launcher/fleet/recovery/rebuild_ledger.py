@@ -1,40 +1,33 @@
 """Rebuild a ledger from the output path alone, on any laptop.
 
 The store holds the truth: the plan as it was launched, the manifest, every receipt, and each worker's last heartbeat.
-Only money that was never written there is lost, and stays unknown. Idempotent: in a ledger that knows the run it adds
-what is missing and changes nothing else. An object that cannot be read is named and left out; the rest is rebuilt.
+Money is what launchers recorded there of each machine; what was never written there is lost, and stays unknown.
+Idempotent: in a ledger that knows the run it adds what is missing and changes nothing else. An object that cannot be
+read is named and left out; the rest is rebuilt.
 
 A machine counts as ended only where its workers said goodbye, or where a worker of a laptop has been silent for long.
 Any other may still work and cost money, here or elsewhere: it is written down as intended, so that the next command
 that may ask its backend finds out what became of it.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from launcher.errors import Problem
-from launcher.fleet.monitoring.store_observer import StoreObserver, returned_lease
-from launcher.fleet.provisioning.provisioner import fleet_groups, is_rented
-from launcher.fleet.scheduling.fleet_view import FleetGroup
-from launcher.fleet.scheduling.states import ALIVE, CLEAN_ENDS, ENDS
+from launcher.fleet.budget.recorded_spend import note_recorded, recorded_lives
+from launcher.fleet.monitoring.store_observer import StoreObserver
+from launcher.fleet.recovery.rebuild_machines import Recorded, rebuild_machines
+from launcher.fleet.scheduling.states import ALIVE
 from launcher.jobs import job as jobs
 from launcher.ledger.ledger import Ledger
-from launcher.ledger.records import LOCAL_SITE, MachineState, Run, RunState, Site
+from launcher.ledger.records import Run, RunState
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
 from tasks.clock import utc
 from tasks.protocol import documents, manifest
-from tasks.protocol.keys import heartbeats_prefix, manifest_slab_key, plan_key, worker_of
-from tasks.protocol.messages.heartbeat import Heartbeat
-from tasks.protocol.messages.worker_names import machine_of
+from tasks.protocol.keys import budget_prefix, manifest_slab_key, plan_key
 from tasks.protocol.shard import Shard
-from tasks.stores.base import Store, list_all, read
-
-Span = tuple[datetime, datetime]
-LOCAL_SILENCE = timedelta(minutes=2)  # a worker of a laptop writes every two seconds while it lives
-LAST_SIGN = "its last sign of life, by the output path"
+from tasks.stores.base import Store, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ def rebuild(ledger: Ledger, store: Store, output: str, name: str) -> Rebuilt:
     for number in observer.slabs:
         ledger.shards.add(name, _slab(observer, number))
     observer.read_receipts()
-    _rebuild_machines(observer, plan)
+    _rebuild_money(observer, plan)
     observer.record_lost_leases()
     if len(observer.slabs) < manifest.slab_count(header):
         observer.unreadable[manifest_slab_key(name, len(observer.slabs))] = "it is missing"
@@ -88,7 +81,7 @@ def watch_again(observer: StoreObserver, output: str) -> None:
     The observer has read the receipts.
     """
     ledger, run = observer.ledger, observer.run
-    _rebuild_machines(observer, plan_file.read_recorded(ledger.runs.find(run).plan))
+    _rebuild_money(observer, plan_file.read_recorded(ledger.runs.find(run).plan))
     state = _state_by_output(ledger, run, finished=observer.finished)
     if ledger.runs.find(run).state != state:
         ledger.runs.set_state(run, state, utc())
@@ -118,94 +111,15 @@ def _state_by_output(ledger: Ledger, run: str, *, finished: bool) -> RunState:
     return RunState.RUNNING if ledger.machines.of_run(run, set(ALIVE)) else RunState.STOPPED
 
 
-@dataclass(slots=True)
-class _Signs:
-    """What the store says of a machine: the last heartbeats of its workers, and their receipts."""
-
-    beats: list[tuple[Heartbeat, datetime]]  # each with the time of its object, by the store's clock
-    receipts: Span | None = None  # when the first was begun, and the last was made
-    whole: bool = True  # every heartbeat can be read
-
-    @property
-    def started(self) -> datetime:
-        return min([one.started for one, _ in self.beats] + ([self.receipts[0]] if self.receipts else []))
-
-    @property
-    def ended(self) -> datetime:
-        last = [one.stopping or one.at for one, _ in self.beats]
-        return max(self.started, *last, *([self.receipts[1]] if self.receipts else []))
-
-    def add_receipt(self, started: datetime, finished: datetime) -> None:
-        known = self.receipts or (started, finished)
-        self.receipts = min(known[0], started), max(known[1], finished)
-
-    def may_live(self, now: datetime, *, rented: bool) -> bool:
-        """Whether a worker may still be at work: it did not say goodbye, and its silence proves nothing."""
-        open_ends = [modified for one, modified in self.beats if one.state not in ENDS]
-        if rented:
-            return bool(open_ends) or not self.whole
-        return any(now - modified <= LOCAL_SILENCE for modified in open_ends)
-
-
-def _rebuild_machines(observer: StoreObserver, plan: SavedPlan) -> None:
-    """Write down each machine as its workers' heartbeats and receipts show it."""
-    ledger, run, rented = observer.ledger, observer.run, is_rented(plan)
-    groups = fleet_groups(plan)
-    now = observer.store.now()
-    ordered = sorted(_signs(observer, rented=rented).items(), key=lambda one: one[1].started)
-    for number, (machine, signs) in enumerate(ordered):
-        group = next((one for one in groups if machine.startswith(one.name)), groups[0])
-        # What a rented machine costs is known to its provider alone, and what one cost whose heartbeat is damaged
-        # to nobody.
-        price = None if rented or not signs.whole else group.usd_per_hour
-        site = _site(group)
-        lot = group.number if rented else None
-        if not ledger.machines.intend(
-            run, machine, number, price, signs.started, gpu=group.gpu, lot=lot, site=site
-        ):
-            continue
-        if rented:
-            ledger.machines.begin_life(machine, 0, signs.started, site, None)
-        ready = [one.ready for one, _ in signs.beats if one.ready]
-        if ready:
-            ledger.machines.mark_ready(machine, min(ready))
-        if not signs.may_live(now, rented=rented):
-            pid = signs.beats[0][0].pid if signs.beats else "?"
-            ledger.machines.confirm(machine, f"{pid}:{machine}", signs.started)
-            clean = signs.whole and all(one.state in CLEAN_ENDS for one, _ in signs.beats)
-            state = MachineState.STOPPED if clean else MachineState.LOST
-            ledger.machines.end(machine, state, signs.ended, LAST_SIGN)
-    for _, signs in ordered:
-        for one, _ in signs.beats:
-            ledger.shards.record_leases(run, [returned_lease(one.worker, entry) for entry in one.returned])
-
-
-def _site(group: FleetGroup) -> Site:
-    """Where a machine of this group was asked for; which of its places it got is not in the store."""
-    if not group.rented:
-        return LOCAL_SITE
-    return Site(cloud=group.places[0].cloud, purchase=group.purchase, gpus=group.gpus)
-
-
-def _signs(observer: StoreObserver, *, rented: bool) -> dict[str, _Signs]:
-    """What the store says of each machine; a worker of a laptop is a machine of its own."""
-    found = defaultdict[str, _Signs](lambda: _Signs([]))
-    for worker, modified in _workers(observer.store, observer.run):
-        signs = found[(machine_of(worker) if rented else None) or worker]
-        one = observer.load_heartbeat(worker)
-        if one is None:
-            signs.whole = False
-        else:
-            signs.beats.append((one, modified))
-    for done in observer.ledger.shards.each_receipt(observer.run):
-        machine = (machine_of(done.worker) if rented else None) or done.worker
-        if machine not in found:
-            found[machine].whole = False  # its heartbeat is gone
-        if not found[machine].whole:
-            found[machine].add_receipt(done.started, done.finished)
-    return {name: signs for name, signs in found.items() if signs.beats or signs.receipts}
-
-
-def _workers(store: Store, run: str) -> Iterator[tuple[str, datetime]]:
-    for entry in list_all(store, heartbeats_prefix(run)):
-        yield worker_of(entry.key), entry.modified
+def _rebuild_money(observer: StoreObserver, plan: SavedPlan) -> None:
+    """Write down the machines, and what is recorded of others that left no sign of life."""
+    store, run = observer.store, observer.run
+    try:
+        recorded: Recorded = recorded_lives(store, run)
+    except Problem:
+        recorded = {}
+    rebuild_machines(observer, plan, recorded)
+    try:
+        note_recorded(observer.ledger, store, run, utc())
+    except Problem as problem:
+        observer.unreadable[budget_prefix(run)] = str(problem)

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from launcher.costs.run_costs import spent_so_far
+from launcher.costs.run_costs import spend_so_far, spent_so_far
+from launcher.costs.shared_spend import LifeSpend, SpendRecord
+from launcher.fleet.budget.spend_records import SpendRecords
 from launcher.fleet.recovery.rebuild_ledger import Rebuilt, rebuild
 from launcher.ledger.ledger import Ledger
 from launcher.ledger.records import Machine, MachineState, RunState
@@ -119,6 +121,59 @@ def test_rented_machine_that_did_not_say_goodbye_is_not_called_ended(tmp_path: P
     assert (done.state, done.ended is None) == (MachineState.STOPPED, False)
     assert (working.cloud, working.lot) == ("aws", 0)
     assert found.run.state == RunState.RUNNING
+
+
+def record(store: FolderStore, run: str, *lives: LifeSpend) -> None:
+    """What a launcher that is gone wrote down as spent."""
+    at = utc()
+    SpendRecords(store, run, "gone").write(
+        SpendRecord(run=run, launcher="gone", by="ann@laptop", at=at, lives=lives)
+    )
+
+
+def life(machine: str, number: int, usd: int, *, ended: bool = True, cloud: str = "aws") -> LifeSpend:
+    """A life at $2 an hour that began a day ago."""
+    return LifeSpend(
+        machine=machine,
+        life=str(number) if cloud != "local" else f"{number}:{machine}",
+        cloud=cloud,
+        usd=Decimal(usd),
+        usd_per_hour=Decimal(2),
+        started=utc() - timedelta(days=1),
+        ended=ended,
+    )
+
+
+def test_every_recorded_life_of_a_rented_machine_costs_what_was_recorded(tmp_path: Path) -> None:
+    run = "reviews-1a2b3c4d"
+    name = f"{machine_prefix(run)}-l0m0-1"
+    store = FolderStore(tmp_path / "rented")
+    record(store, run, life(name, 0, 5), life(name, 1, 3), life(f"{name}2", 0, 7))  # the last left no sign
+    found, ledger = rented(tmp_path, "done")
+    assert [one.number for one in ledger.machines.lives(found.run.id)] == [0, 1]
+    assert spent_so_far(ledger, found.run.id, utc()) == 15
+
+
+def test_total_is_not_called_known_while_the_end_of_a_recorded_machine_is_not(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    record(store, "run-1", life("zed", 7, 2, cloud="local"))
+    before = spend_so_far(rebuilt(store, tmp_path)[1], "run-1", utc())
+    assert before.usd is not None
+    record(store, "run-1", life("zed", 7, 2, cloud="local"), life("zoe", 8, 4, cloud="local", ended=False))
+    _, ledger = rebuilt(store, tmp_path)
+    spend = spend_so_far(ledger, "run-1", utc())
+    assert (spend.usd, spend.known_usd) == (None, before.known_usd + 4)
+    record(store, "run-1", life("zed", 7, 2, cloud="local"), life("zoe", 8, 6, cloud="local"))
+    rebuilt(store, tmp_path)
+    assert spend_so_far(ledger, "run-1", utc()).usd == before.known_usd + 6
+
+
+def test_record_of_what_was_spent_that_cannot_be_read_is_named(store: FolderStore, tmp_path: Path) -> None:
+    store.put(keys.spent_key("run-1", "gone"), b"{")
+    found, ledger = rebuilt(store, tmp_path)
+    assert found.unreadable == (keys.budget_prefix("run-1"),)
+    assert spent_so_far(ledger, "run-1", utc()) is None
 
 
 def test_what_rented_machines_cost_is_unknown_and_not_nothing(tmp_path: Path) -> None:
