@@ -15,11 +15,12 @@ from launcher.planning.estimates.estimate import (
     SHARD_SECONDS,
     Candidate,
     Estimate,
+    RunCharges,
     UsdSpread,
     launch_note,
 )
 from launcher.planning.estimates.hosted_apis import HostedApi, HostedWork, missing_prices, price_apis
-from launcher.planning.estimates.past_runs import basis_of, past_runs, place_of
+from launcher.planning.estimates.past_runs import PastRuns, basis_of, past_runs, place_of
 from launcher.planning.estimates.small_charges import small_charges
 from launcher.planning.estimates.store_costs import store_costs
 from launcher.planning.estimates.unpriced import with_bounds
@@ -33,10 +34,11 @@ from launcher.planning.plan import Plan, name_run
 from launcher.planning.planned_vectors import planned_vectors
 from launcher.planning.reach import UnseenPath, needed_upload, sees_folders, unseen_paths
 from launcher.planning.request import SEED, PlanRequest, model_shape, work_tokens
-from launcher.planning.saved.saved_plan import NeededUpload, PlannedWork
+from launcher.planning.saved.saved_plan import MachineGroup, NeededUpload, PlannedWork
 from launcher.planning.saved.steering_plan import SteeringPlan
 from launcher.planning.sink_cost import sink_cost
 from launcher.planning.steering.static_chance import static_chance_late
+from launcher.planning.steering.static_fleet import LateChance
 from launcher.planning.steering.steering_forecast import steering_plan
 from launcher.planning.this_machine import ThisMachine, not_measured_text, why_not_chosen
 from launcher.throughput.local_machine import worker_slots
@@ -67,86 +69,122 @@ def unseen_folders(request: PlanRequest, corpus: InspectedCorpus) -> tuple[Unsee
     return unseen_paths(corpus.listing.root, output and output.path, request.model)
 
 
-def assemble_plan(
-    request: PlanRequest,
-    corpus: InspectedCorpus,
-    decision: Decision,
-    *,
-    clouds: CloudChoice | None,
-    this_machine: ThisMachine | None,
-) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was decided, and from what."""
+
+    request: PlanRequest
+    corpus: InspectedCorpus
+    decision: Decision
+    clouds: CloudChoice | None  # None: they were not asked
+    this_machine: ThisMachine | None  # None: it was not measured
+
+    @property
+    def chosen(self) -> Estimate:
+        """The fleet that was chosen, or this machine."""
+        return self.decision.chosen
+
+    @property
+    def chosen_here(self) -> ThisMachine | None:
+        """This machine, if it was chosen."""
+        here = self.this_machine
+        return here if here and here.estimate is self.chosen else None
+
+    @property
+    def offers(self) -> CandidateSet | None:
+        """What the clouds offer."""
+        return self.clouds.candidates if self.clouds else None
+
+    @property
+    def needs_upload(self) -> bool:
+        """Whether no rented machine sees the folders of the job."""
+        return self.clouds is not None and self.clouds.upload
+
+
+def assemble_plan(choice: Choice) -> Plan:
     """The plan of what was decided, beside what else there is: this machine, hosted APIs, each machine type alone."""
-    job, chosen = request.job, decision.chosen
-    chosen_here = this_machine if this_machine and chosen is this_machine.estimate else None
-    other_here = None if chosen_here else this_machine
+    request, corpus, decision, chosen = choice.request, choice.corpus, choice.decision, choice.chosen
+    work = _work(choice)
     hosted = _hosted_work(request, corpus)
     apis = price_apis(hosted, hosted_prices())
-    alternatives = list(decision.alternatives)
-    upload = _upload(request, corpus, decision) if clouds and clouds.upload else None
-    if upload is not None:
-        alternatives = [replace(one, name=f"{one.name}{AFTER_UPLOAD}") for one in alternatives]
-    if other_here:
-        here = other_here.estimate
-        alternatives.append(Alternative("this machine", here, usd_above(here, chosen)))
-    use = worker_slots(job.local.workers, corpus.shards)
-    work = _work(request, corpus, chosen, chosen_here)
-    found = clouds.candidates if clouds else None
-    steering = _steering(request, clouds, chosen)
-    vectors = planned_vectors(job, request.model, round(corpus.profile.chunks.mid))
+    steering, upload = _steering(choice), _upload(choice)
+    vectors = planned_vectors(request.job, request.model, round(corpus.profile.chunks.mid))
     return Plan(
-        run=name_run(job.name, work),
+        run=name_run(request.job.name, work),
         created=request.now,
         work=work,
         profile=corpus.profile,
-        lots=machine_groups(chosen.allocations, use.workers, use.threads)
-        if chosen_here
-        else machine_groups(chosen.allocations),
+        lots=_groups(choice),
         chosen=chosen,
-        alternatives=tuple(sorted(alternatives, key=lambda a: rank_usd(a.estimate))),
-        binding=(*decision.binding, *(_idle_workers(request, corpus) if chosen_here else _launches(chosen))),
+        alternatives=_alternatives(choice, upload),
+        binding=(*decision.binding, *(_idle_workers(choice) if choice.chosen_here else _launches(chosen))),
         not_priced=(
-            *_not_priced(request, corpus, clouds, this_machine),
+            *_not_priced(choice),
             *_listed_spot(request, chosen),
-            *_small_charges(request, corpus, chosen, chosen_here),
+            *_small_charges(choice),
             *missing_prices(hosted, unknown_prices()),
         ),
-        prices_as_of=found.oldest if found else None,
+        prices_as_of=choice.offers.oldest if choice.offers else None,
         frontier=decision.frontier,
-        kinds=_single_type_fleets(clouds) if clouds else (),
+        kinds=_single_type_fleets(choice.clouds) if choice.clouds else (),
         hosted=apis,
-        compared=_compared(
-            request, corpus, decision, apis, clouds=clouds, this_machine=this_machine, steering=steering
-        ),
+        compared=_compared(choice, apis, steering),
         quota=quota_needs(chosen.allocations),
-        left_out=found.left_out if found else {},
+        left_out=choice.offers.left_out if choice.offers else {},
         files_left_out=corpus.listing.left_out if corpus.listing else (),
         upload=upload,
         repeats=corpus.repeats,
         stores=store_costs(vectors),
-        sink=sink_cost(job.sink, vectors, _steered_usd(steering) or chosen.usd),
+        sink=sink_cost(request.job.sink, vectors, _steered_usd(steering) or chosen.usd),
         steering=steering,
-        static_chance_late=static_chance_late(
-            chosen, clouds.requirements, request.now, request.options.steered
-        )
-        if clouds
-        else None,
-        gap=decision.gap if found else None,
-        past=past_runs(request.options.outcomes).get(
-            (
-                place_of(chosen.main_candidate.cloud),
-                basis_of(a.candidate.speed_source for a in chosen.allocations),
-            )
-        ),
+        static_chance_late=_static_chance_late(choice),
+        gap=decision.gap if choice.offers else None,
+        past=_past_runs(choice),
     )
 
 
-def _steering(request: PlanRequest, clouds: CloudChoice | None, chosen: Estimate) -> SteeringPlan | None:
-    """How the fleet will be steered; None for this machine, and where the job wants a static fleet."""
-    if clouds is None:
+def _groups(choice: Choice) -> tuple[MachineGroup, ...]:
+    """The machines that were chosen; this machine with as many workers as there are shards for."""
+    if not choice.chosen_here:
+        return machine_groups(choice.chosen.allocations)
+    use = worker_slots(choice.request.job.local.workers, choice.corpus.shards)
+    return machine_groups(choice.chosen.allocations, use.workers, use.threads)
+
+
+def _alternatives(choice: Choice, upload: NeededUpload | None) -> tuple[Alternative, ...]:
+    """The other fleets, and this machine if it was not chosen: the cheapest first."""
+    found = list(choice.decision.alternatives)
+    if upload is not None:
+        found = [replace(one, name=f"{one.name}{AFTER_UPLOAD}") for one in found]
+    if choice.this_machine and not choice.chosen_here:
+        here = choice.this_machine.estimate
+        found.append(Alternative("this machine", here, usd_above(here, choice.chosen)))
+    return tuple(sorted(found, key=lambda one: rank_usd(one.estimate)))
+
+
+def _static_chance_late(choice: Choice) -> LateChance | None:
+    """The chance that the chosen fleet is late, were it not steered; None: this machine alone was asked."""
+    if choice.clouds is None:
         return None
+    request = choice.request
+    return static_chance_late(choice.chosen, choice.clouds.requirements, request.now, request.options.steered)
+
+
+def _past_runs(choice: Choice) -> PastRuns | None:
+    """How plans of this place and this source of speeds came true here; None: there were too few."""
+    place = place_of(choice.chosen.main_candidate.cloud)
+    basis = basis_of(one.candidate.speed_source for one in choice.chosen.allocations)
+    return past_runs(choice.request.options.outcomes).get((place, basis))
+
+
+def _steering(choice: Choice) -> SteeringPlan | None:
+    """How the fleet will be steered; None for this machine, and where the job wants a static fleet."""
+    if choice.clouds is None:
+        return None
+    request, clouds = choice.request, choice.clouds
     found = clouds.candidates.candidates
     return steering_plan(
-        request.job, found, clouds.requirements, chosen, request.now, request.options.steered
+        request.job, found, clouds.requirements, choice.chosen, request.now, request.options.steered
     )
 
 
@@ -165,36 +203,37 @@ def _hosted_work(request: PlanRequest, corpus: InspectedCorpus) -> HostedWork:
 
 
 def _compared(
-    request: PlanRequest,
-    corpus: InspectedCorpus,
-    decision: Decision,
-    apis: Sequence[HostedApi],
-    *,
-    clouds: CloudChoice | None,
-    this_machine: ThisMachine | None,
-    steering: SteeringPlan | None,
+    choice: Choice, apis: Sequence[HostedApi], steering: SteeringPlan | None
 ) -> tuple[Comparison, ...]:
-    """What was chosen beside the hosted APIs, and beside this machine or the cheapest fleet.
+    """What was chosen beside the hosted APIs, and beside this machine or the cheapest fleet."""
+    chosen, other = _here_and_fleet(choice) if choice.chosen_here else _fleet_and_here(choice, steering)
+    return compare(chosen, work_tokens(choice.corpus.profile), SEED, apis, other)
 
-    A fleet that is steered costs what the steered run is expected to cost.
-    """
-    charges = clouds.requirements.charges if clouds else NO_CHARGES
-    here, rented = this_machine and this_machine.estimate, decision.chosen
-    if here is not None and rented is here:
-        fleet = next((one.estimate for one in decision.alternatives if one.name == RENTED), None)
-        chosen = Way("this machine", "this machine", here, NO_CHARGES)
-        name = RENTED + (AFTER_UPLOAD if clouds and clouds.upload else "")
-        other = Way(name, "rented", fleet, charges) if fleet else None
-    else:
-        steered = _steered_usd(steering)
-        chosen = Way(RENTED, "rented", rented, charges, steered=steered)
-        if steering is not None:
-            chosen = replace(chosen, steered_unpriced=steering.unpriced)
-        upload = clouds is not None and clouds.upload
-        why = why_not_chosen(request, here, rented, upload=upload) if here else None
-        notes = (why,) if why else ()
-        other = Way("this machine", "this machine", here, NO_CHARGES, notes) if here else None
-    return compare(chosen, work_tokens(corpus.profile), SEED, apis, other)
+
+def _here_and_fleet(choice: Choice) -> tuple[Way, Way | None]:
+    """This machine, which was chosen, and the cheapest fleet."""
+    here = Way("this machine", "this machine", choice.chosen, NO_CHARGES)
+    fleet = next((one.estimate for one in choice.decision.alternatives if one.name == RENTED), None)
+    if fleet is None:
+        return here, None
+    name = RENTED + (AFTER_UPLOAD if choice.needs_upload else "")
+    return here, Way(name, "rented", fleet, _charges(choice))
+
+
+def _fleet_and_here(choice: Choice, steering: SteeringPlan | None) -> tuple[Way, Way | None]:
+    """The fleet that was chosen, and this machine. A steered one costs what the steered run is expected to cost."""
+    fleet = Way(RENTED, "rented", choice.chosen, _charges(choice), steered=_steered_usd(steering))
+    if steering is not None:
+        fleet = replace(fleet, steered_unpriced=steering.unpriced)
+    if choice.this_machine is None:
+        return fleet, None
+    here = choice.this_machine.estimate
+    why = why_not_chosen(choice.request, here, choice.chosen, upload=choice.needs_upload)
+    return fleet, Way("this machine", "this machine", here, NO_CHARGES, (why,) if why else ())
+
+
+def _charges(choice: Choice) -> RunCharges:
+    return choice.clouds.requirements.charges if choice.clouds else NO_CHARGES
 
 
 def _steered_usd(steering: SteeringPlan | None) -> UsdSpread | None:
@@ -210,19 +249,18 @@ def _launches(chosen: Estimate) -> tuple[str, ...]:
     return (note,) if note else ()
 
 
-def _work(
-    request: PlanRequest, corpus: InspectedCorpus, chosen: Estimate, chosen_here: ThisMachine | None
-) -> PlannedWork:
+def _work(choice: Choice) -> PlannedWork:
     """What has to be done. A rented fleet cuts the corpus into shards at launch, by its slowest worker."""
+    request, corpus, here = choice.request, choice.corpus, choice.chosen_here
     return PlannedWork(
         job=jobs.dump(request.job),
         base=str(request.base.absolute()),
         corpus=corpus.listing.root if corpus.listing else None,
         listing=corpus.listing.digest if corpus.listing else None,
         model=request.model,
-        engine=chosen_here.speed.engine if chosen_here else _rented_engine(request),
-        shards=corpus.shards if chosen_here else None,
-        shard_tokens=corpus.shard_tokens if chosen_here else _shard_tokens(chosen),
+        engine=here.speed.engine if here else _rented_engine(request),
+        shards=corpus.shards if here else None,
+        shard_tokens=corpus.shard_tokens if here else _shard_tokens(choice.chosen),
         model_fingerprint=request.model_fingerprint,
     )
 
@@ -234,17 +272,13 @@ def _rented_engine(request: PlanRequest) -> str:
     return rented_engine(request.job, request.engines)
 
 
-def _not_priced(
-    request: PlanRequest,
-    corpus: InspectedCorpus,
-    clouds: CloudChoice | None,
-    this_machine: ThisMachine | None,
-) -> tuple[str, ...]:
+def _not_priced(choice: Choice) -> tuple[str, ...]:
     """What the dollars leave out, and what was not considered, in words."""
+    request, clouds = choice.request, choice.clouds
     out: list[str] = []
-    if this_machine:
-        out += this_machine.not_priced
-    elif corpus.sampled is not None and request.job.precision is None:
+    if choice.this_machine:
+        out += choice.this_machine.not_priced
+    elif choice.corpus.sampled is not None and request.job.precision is None:
         out.append(not_measured_text(request))
     if clouds:
         out += clouds.candidates.not_priced
@@ -269,29 +303,30 @@ def _listed_spot(request: PlanRequest, chosen: Estimate) -> tuple[str, ...]:
     )
 
 
-def _small_charges(
-    request: PlanRequest, corpus: InspectedCorpus, chosen: Estimate, chosen_here: ThisMachine | None
-) -> tuple[str, ...]:
+def _small_charges(choice: Choice) -> tuple[str, ...]:
     """Requests, addresses and NAT of a rented fleet, in words."""
-    if chosen_here:
+    if choice.chosen_here:
         return ()
-    _, vectors = data_locations(request.job)
+    _, vectors = data_locations(choice.request.job)
     store = vectors.cloud if vectors else None
-    return small_charges(chosen, work_tokens(corpus.profile).mid, _shard_tokens(chosen), store)
+    tokens = work_tokens(choice.corpus.profile).mid
+    return small_charges(choice.chosen, tokens, _shard_tokens(choice.chosen), store)
 
 
-def _upload(request: PlanRequest, corpus: InspectedCorpus, decision: Decision) -> NeededUpload | None:
-    """The upload that the cheapest fleet needs first."""
-    fleets = (decision.chosen, *(one.estimate for one in decision.alternatives))
+def _upload(choice: Choice) -> NeededUpload | None:
+    """The upload that the cheapest fleet needs first; None: it needs none."""
+    if not choice.needs_upload:
+        return None
+    fleets = (choice.chosen, *(one.estimate for one in choice.decision.alternatives))
     rented = next(
         (fleet.main_candidate for fleet in fleets if not sees_folders(fleet.main_candidate.cloud)), None
     )
     if rented is None:
         return None
     return needed_upload(
-        unseen_folders(request, corpus),
-        name=request.job.name,
-        stored_bytes=corpus.profile.stored_bytes,
+        unseen_folders(choice.request, choice.corpus),
+        name=choice.request.job.name,
+        stored_bytes=choice.corpus.profile.stored_bytes,
         cloud=rented.cloud,
         region=rented.region,
     )
@@ -315,10 +350,10 @@ def _shard_tokens(fleet: Estimate) -> int:
     return 2 ** max(LEAST_SHARD_POWER, min(MOST_SHARD_POWER, power))
 
 
-def _idle_workers(request: PlanRequest, corpus: InspectedCorpus) -> tuple[str, ...]:
+def _idle_workers(choice: Choice) -> tuple[str, ...]:
     """A sentence when the corpus has fewer shards than this machine has workers."""
-    shards = corpus.shards
-    if shards is None or shards >= worker_slots(request.job.local.workers).workers:
+    corpus, shards = choice.corpus, choice.corpus.shards
+    if shards is None or shards >= worker_slots(choice.request.job.local.workers).workers:
         return ()
     listing = corpus.listing
     # A file that is one document is never cut, and several share a shard: few shards are few texts.

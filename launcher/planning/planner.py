@@ -15,7 +15,7 @@ from launcher.corpus.samples.profile import declared_profile
 from launcher.errors import Infeasible, Problem
 from launcher.format import plural
 from launcher.jobs.job import DeclaredCorpus, Job
-from launcher.planning.assemble import RENTED, CloudChoice, assemble_plan, unseen_folders
+from launcher.planning.assemble import RENTED, Choice, CloudChoice, assemble_plan, unseen_folders
 from launcher.planning.engine_choice import with_measured_engine
 from launcher.planning.estimates.estimate import Estimate
 from launcher.planning.estimates.past_runs import past_runs
@@ -89,7 +89,7 @@ def make_plan(job: Job, base: Path, options: PlanOptions, now: datetime, say: Ca
     this_machine = estimate_this_machine(request, corpus, say) if can_measure(request, corpus) else None
     clouds = None if options.on == "local" else candidates_for(request, corpus)
     decision = _decide(request, clouds, this_machine, upload=clouds is not None and clouds.upload)
-    plan = assemble_plan(request, corpus, decision, clouds=clouds, this_machine=this_machine)
+    plan = assemble_plan(Choice(request, corpus, decision, clouds, this_machine))
     if job.precision is None:
         return plan
     without = _usd_without_precision(request, corpus)
