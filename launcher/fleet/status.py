@@ -5,11 +5,13 @@ Light on purpose: `embedfleet status` imports no planner, no controller and no l
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from launcher.costs.run_costs import rates_of, spent_so_far
-from launcher.documents.status import PilotStatus, StatusReport, WorkerState
+from launcher.documents.load_status import LoadStatus
+from launcher.documents.status import PilotStatus, StatusReport, WorkerState, WorkerSummary
 from launcher.documents.truncation import truncation_of
 from launcher.errors import Problem
 from launcher.fleet.budget.recorded_spend import note_recorded
@@ -26,6 +28,16 @@ from launcher.ledger.records import Machine, Run
 from launcher.loading.progress.load_status import read_load_status
 from launcher.planning.saved import plan_file
 from tasks.clock import utc
+
+
+@dataclass(frozen=True, slots=True)
+class _StoreState:
+    """What only the store knows of a run; without a store, nothing."""
+
+    tokens_open: int = 0  # of shards without a receipt
+    workers: WorkerSummary = field(default_factory=lambda: summarize([]))
+    unreadable: tuple[str, ...] = ()
+    load: LoadStatus | None = None
 
 
 def status_of(
@@ -45,23 +57,18 @@ def status_of(
     if observer:
         observer.read_receipts()
         observer.read_heartbeats()
-    progress, now = ledger.shards.progress(run), utc()
-    row, machines = ledger.runs.find(run), ledger.machines.of_run(run)
+    row, machines, progress = ledger.runs.find(run), ledger.machines.of_run(run), ledger.shards.progress(run)
+    now = utc()
+    alive = {machine.name for machine in machines if machine.state in ALIVE}
+    seen = _StoreState() if observer is None else _store_state(observer, run, alive)
     usd = spent_so_far(ledger, run, now) if machines else None
-    alive = {m.name for m in machines if m.state in ALIVE}
-    open_now = observer.tokens_open(alive) if observer and alive else 0
     expected = plan_file.read_recorded(row.plan).profile.tokens
-    rates = rates_of(ledger, run, now, usd=usd, tokens_open=open_now, expected=expected)
+    rates = rates_of(ledger, run, now, usd=usd, tokens_open=seen.tokens_open, expected=expected)
     cost = cost_status(ledger, run, now, rates)
-    workers = summarize(observer.heartbeats.read() if observer else [])
     driven = (pilot is not None and pilot.drives) or (folder is not None and is_driven(folder, run))
-    works = any(m.state in ALIVE and m.ready is not None for m in machines)
+    works = any(machine.state in ALIVE and machine.ready is not None for machine in machines)
     course = course_status(ledger, row, rates, now, driven=driven, works=works)
-    total = projected_usd(cost, course)
-    projected = total.p50 if total else None
-    truncation = truncation_of(
-        progress.tokens, progress.tokens_cut, longest_chunk(ledger, run), usd=projected
-    )
+    projected = projected_usd(cost, course)
     return StatusReport(
         run=run,
         state=row.state.value,
@@ -83,23 +90,38 @@ def status_of(
         usd_known=cost.usd_known,
         usd_committed=cost.usd_committed,
         usd_per_hour=cost.usd_per_hour,
-        usd_projected=total,
+        usd_projected=projected,
         budget=cost.budget,
         preemptions=cost.preemptions,
         places=cost.places,
-        stages=workers.stages,
-        slowest=workers.slowest,
-        advice=workers.advice,
-        signs=workers.signs,
-        truncation=truncation,
-        unreadable=tuple(sorted(observer.unreadable)) if observer else (),
+        stages=seen.workers.stages,
+        slowest=seen.workers.slowest,
+        advice=seen.workers.advice,
+        signs=seen.workers.signs,
+        truncation=truncation_of(
+            progress.tokens,
+            progress.tokens_cut,
+            longest_chunk(ledger, run),
+            usd=projected.p50 if projected else None,
+        ),
+        unreadable=seen.unreadable,
         usd_per_million_tokens=rates.usd_per_million_tokens,
         tokens_open=rates.tokens_open,
         share=rates.share,
         course=course,
-        load=read_load_status(observer.store, run) if observer else None,
+        load=seen.load,
         launcher_known=launcher_known,
         pilot=pilot,
+    )
+
+
+def _store_state(observer: StoreObserver, run: str, alive: Collection[str]) -> _StoreState:
+    """What the store says of a run beside its receipts. `alive`: machines that have not ended."""
+    return _StoreState(
+        tokens_open=observer.tokens_open(alive) if alive else 0,
+        workers=summarize(observer.heartbeats.read()),
+        unreadable=tuple(sorted(observer.unreadable)),
+        load=read_load_status(observer.store, run),
     )
 
 
