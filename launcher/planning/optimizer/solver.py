@@ -126,37 +126,61 @@ def _best_fleet(
     problem: FleetProblem, relaxed: Relaxed, gap: float, *, thorough: bool
 ) -> tuple[WholeMachines | None, float]:
     """The cheapest fleet of whole machines, and a lower bound on the cost of any. It may be beyond the budget."""
-    bound = relaxed.usd
-    tried = [one for one in (one_candidate(problem), rounded(problem, relaxed)) if one]
-    best = min(tried, key=lambda one: one.value, default=None)
-    if best is not None and best.value - bound <= gap / 4 * best.value:
-        return best, bound
-    fine = gap <= GAP
-    most = len(problem.capacity) if thorough else MOST_CANDIDATES if fine else FIRST_CANDIDATES
-    least = np.inf if best is None else best.least
-    last: tuple[Ints, WholeMachines] | None = None
-    for size in (FIRST_CANDIDATES, MOST_CANDIDATES, len(problem.capacity)):
-        if best is not None and size > most:
+    search = _Search(problem, relaxed, gap)
+    if search.best is not None and search.best.value - search.bound <= gap / 4 * search.best.value:
+        return search.best, search.bound
+    everything = len(problem.capacity)
+    most = everything if thorough else MOST_CANDIDATES if gap <= GAP else FIRST_CANDIDATES
+    for size in (FIRST_CANDIDATES, MOST_CANDIDATES, everything):
+        if search.best is not None and size > most:
             break
+        search.look_at(size)
+        if search.is_done:
+            break
+    search.share_better()
+    return search.best, search.bound
+
+
+class _Search:
+    """The best fleet of whole machines so far, while the program sees more and more candidates."""
+
+    def __init__(self, problem: FleetProblem, relaxed: Relaxed, gap: float) -> None:
+        """Begin with the fleets that need no program."""
+        self.problem, self.relaxed, self.gap = problem, relaxed, gap
+        quick = [one for one in (one_candidate(problem), rounded(problem, relaxed)) if one]
+        self.best = min(quick, key=lambda one: one.value, default=None)
+        self.bound = relaxed.usd  # no fleet has a lower value
+        self.least = (
+            np.inf if self.best is None else self.best.least
+        )  # the lowest `least` of the fleets so far
+        self.is_done = False  # further candidates would not help
+        self._last: tuple[Ints, WholeMachines] | None = None  # candidates, and the program's last fleet
+
+    def look_at(self, size: int) -> None:
+        """Let the program choose among the `size` most useful candidates and those of the best fleet."""
+        problem, best = self.problem, self.best
         start = best if best is not None and problem.is_affordable(best.slow_usd) else None
-        useful = useful_candidates(problem, relaxed, start)
+        useful = useful_candidates(problem, self.relaxed, start)
         seen = np.sort(useful[: max(size, 0 if start is None else len(start.index))])
-        nodes = NODE_LIMIT if fine or best is None else COARSE_NODE_LIMIT
-        found = mixed_integer(problem, seen, 0.8 * gap, start, nodes)
+        nodes = NODE_LIMIT if self.gap <= GAP or best is None else COARSE_NODE_LIMIT
+        found = mixed_integer(problem, seen, 0.8 * self.gap, start, nodes)
         if found is not None:
-            least = min(least, found.least)
-            best = found if best is None else min(found, best, key=lambda one: _rank(problem, one))
-            last = np.sort(np.union1d(useful[:FIRST_CANDIDATES], found.index)), found
+            self.least = min(self.least, found.least)
+            self.best = found if best is None else min(found, best, key=lambda one: _rank(problem, one))
+            self._last = np.sort(np.union1d(useful[:FIRST_CANDIDATES], found.index)), found
         if len(seen) == len(useful):
-            if found is not None and best is not None:
-                bound = max(bound, min(found.bound, best.value))
-            break
+            self.is_done = True
+            if found is not None and self.best is not None:
+                self.bound = max(self.bound, min(found.bound, self.best.value))
         # What is above `least` comes from sharing the work, and no further candidate takes it away.
-        if best is not None and least - bound <= gap * least:
-            break
-    if best is not None and last is not None:
-        best = min([best, *_shared_better(problem, *last, gap)], key=lambda one: _rank(problem, one))
-    return best, bound
+        elif self.best is not None and self.least - self.bound <= self.gap * self.least:
+            self.is_done = True
+
+    def share_better(self) -> None:
+        """Try fleets near the program's last one that may share the work better."""
+        if self.best is not None and self._last is not None:
+            others = _shared_better(self.problem, *self._last, self.gap)
+            self.best = min([self.best, *others], key=lambda one: _rank(self.problem, one))
 
 
 def _rank(problem: FleetProblem, fleet: WholeMachines) -> tuple[bool, float]:
