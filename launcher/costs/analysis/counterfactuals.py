@@ -5,10 +5,8 @@ machines are repriced by the hours they worked, alternatives of the plan by the 
 states its basis; alternatives without a price are left out.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 
 from launcher.costs.analysis.waterfall import replaces_preempted
@@ -20,8 +18,9 @@ from launcher.planning.saved.saved_alternatives import size_and_quality
 from launcher.planning.saved.saved_plan import SavedPlan
 from pricing.offer import Offer
 
+Place = tuple[str, str, str, bool]  # cloud, region, instance type, spot
 TOKENS_PER_MILLION = Decimal(1_000_000)
-ZERO_TIME = timedelta(0)
+SHOWN_REGIONS = 3
 OTHER_VECTORS = "other vectors"
 API_WORDS = {
     "api": "the same weights",
@@ -42,6 +41,15 @@ class Counterfactual:
     name: str
     usd: Decimal
     basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rented:
+    """A rented machine, and what became of its time."""
+
+    machine: MachineTime
+    metered: Metered
+    replacement: bool  # of a machine that was preempted
 
 
 def counterfactuals(
@@ -66,47 +74,63 @@ def _other_places(
 ) -> list[Counterfactual]:
     """The run's own machines with another purchase kind or in another region, by the hours that they ran."""
     rented = [
-        (m, one, again)
-        for m, one, again in zip(machines, spend.lives, replaces_preempted(machines), strict=True)
-        if m.cloud != "local" and one.total_time
+        _Rented(machine, metered, again)
+        for machine, metered, again in zip(machines, spend.lives, replaces_preempted(machines), strict=True)
+        if machine.cloud != "local" and metered.total_time
     ]
     if not rented or not offers:
         return []
-    book: dict[tuple[str, str, str, bool], Decimal] = {}  # the cheapest zone of each region
-    for o in offers:
-        key = (o.cloud, o.region, o.machine, o.spot)
-        book[key] = min(o.usd_per_hour, book.get(key, o.usd_per_hour))
-    regions = defaultdict[str, set[str]](set)
+    prices: dict[Place, Decimal] = {}  # of the cheapest zone
     for offer in offers:
-        regions[offer.cloud].add(offer.region)
-    rest = spend.other_known_usd
+        place = (offer.cloud, offer.region, offer.machine, offer.spot)
+        prices[place] = min(offer.usd_per_hour, prices.get(place, offer.usd_per_hour))
+    return [
+        *_on_demand(rented, prices, spend.other_known_usd),
+        *_single_regions(rented, prices, spend.other_known_usd),
+    ]
+
+
+def _on_demand(
+    rented: Sequence[_Rented], prices: Mapping[Place, Decimal], other_usd: Decimal
+) -> list[Counterfactual]:
+    """All machines on demand; nothing where none was spot, or where a price is unknown."""
+    if not any(one.machine.purchase == "spot" for one in rented):
+        return []
+    usd = _sum(
+        _price_of_hours(
+            prices.get((one.machine.cloud, one.machine.region or "", one.machine.instance_type or "", False)),
+            _hours_without_preemption(one),
+        )
+        for one in rented
+    )
+    basis = "the same machines in the same places, never preempted, at list prices"
+    return [] if usd is None else [Counterfactual("on-demand", "on demand", usd + other_usd, basis)]
+
+
+def _single_regions(
+    rented: Sequence[_Rented], prices: Mapping[Place, Decimal], other_usd: Decimal
+) -> list[Counterfactual]:
+    """All machines in one region: the cheapest few; nothing where they were in one, or in several clouds."""
+    places = {(one.machine.cloud, one.machine.region) for one in rented}
+    clouds = {cloud for cloud, _ in places}
+    if len(clouds) > 1 or len(places) == 1:
+        return []
+    (cloud,) = clouds
+    basis = "the same machine hours there at the price book's price, if it had enough machines"
     found: list[Counterfactual] = []
-    if any(m.purchase == "spot" for m, _, _ in rented):
-        hours = [(m, _hours_without_preemption(one, again=again)) for m, one, again in rented]
-        costs = [
-            _price_of_hours(book.get((m.cloud, m.region or "", m.instance_type or "", False)), h)
-            for m, h in hours
-        ]
-        if (usd := _sum(costs)) is not None:
-            basis = "the same machines in the same places, never preempted, at list prices"
-            found.append(Counterfactual("on-demand", "on demand", usd + rest, basis))
-    clouds = {m.cloud for m, _, _ in rented}
-    places = {(m.cloud, m.region) for m, _, _ in rented}
-    if len(clouds) == 1 and len(places) > 1:
-        (cloud,) = clouds
-        single: list[Counterfactual] = []
-        for region in sorted(regions[cloud]):
-            costs = [
-                _price_of_hours(
-                    book.get((cloud, region, m.instance_type or "", m.purchase == "spot")), _hours(one)
-                )
-                for m, one, _ in rented
-            ]
-            if (usd := _sum(costs)) is not None:
-                basis = "the same machine hours there at the price book's price, if it had enough machines"
-                single.append(Counterfactual("region", f"all in {cloud} {region}", usd + rest, basis))
-        found += sorted(single, key=lambda one: one.usd)[:3]
-    return found
+    for region in sorted(
+        {place_region for place_cloud, place_region, _, _ in prices if place_cloud == cloud}
+    ):
+        usd = _sum(
+            _price_of_hours(
+                prices.get((cloud, region, one.machine.instance_type or "", one.machine.purchase == "spot")),
+                _hours(one.metered),
+            )
+            for one in rented
+        )
+        if usd is not None:
+            found.append(Counterfactual("region", f"all in {cloud} {region}", usd + other_usd, basis))
+    return sorted(found, key=lambda one: one.usd)[:SHOWN_REGIONS]
 
 
 def _other_fleets(plan: SavedPlan, share: Decimal) -> list[Counterfactual]:
@@ -149,9 +173,11 @@ def _hours(metered: Metered) -> Decimal:
     return Decimal(metered.total_time // MICROSECOND) / MICROSECONDS_PER_HOUR
 
 
-def _hours_without_preemption(metered: Metered, *, again: bool) -> Decimal:
+def _hours_without_preemption(rented: _Rented) -> Decimal:
     """The hours of a life without the cost of preemption: lost work, and cold starts of replacements."""
-    time = metered.total_time - metered.time["lost"] - (metered.time["cold_start"] if again else ZERO_TIME)
+    time = rented.metered.total_time - rented.metered.time["lost"]
+    if rented.replacement:
+        time -= rented.metered.time["cold_start"]
     return Decimal(time // MICROSECOND) / MICROSECONDS_PER_HOUR
 
 
@@ -159,7 +185,7 @@ def _price_of_hours(price: Decimal | None, hours: Decimal) -> Decimal | None:
     return None if price is None else price * hours
 
 
-def _sum(costs: Sequence[Decimal | None]) -> Decimal | None:
+def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
     total = ZERO
     for usd in costs:
         if usd is None:
