@@ -6,7 +6,7 @@ fails when it has a status that is not here.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -134,33 +134,40 @@ def machine_status(
 
     A machine whose job has a `fault` is paid for until the job has been cancelled.
     """
-    found = job.site
-    site = found and Site(found.cloud, found.region, found.zone, purchase)
-    up = None
+    site = job.site and replace(job.site, purchase=purchase)
+    up = _ready_since(job, placed)
+    if not job.alive:
+        return _ended(job, site, up, fault)
+    phase = Phase.FAILING if fault else PHASE_OF_STATUS.get(job.status, Phase.RUNNING)
+    if phase == Phase.WAITING and up is not None:
+        phase = Phase.RECOVERING
+    return MachineStatus(
+        phase,
+        life=job.recoveries,
+        site=site,
+        up=up,
+        launching_since=None if placed is None else _time(placed),
+        refused=refused and phase == Phase.WAITING,
+    )
+
+
+def _ready_since(job: ManagedJob, placed: float | None) -> datetime | None:
+    """When the present machine of a job was ready; None: it was not, or is not known to be."""
     if job.recoveries and job.recovered and job.recovered > 0:
-        up = job.recovered
-    elif job.started and job.started > 0:
-        up = min(job.started, placed) if placed else job.started
-    began = None if up is None else _time(up)
-    if job.alive:
-        coming = None if placed is None else _time(placed)
-        phase = Phase.FAILING if fault else PHASE_OF_STATUS.get(job.status, Phase.RUNNING)
-        if phase == Phase.WAITING and up is not None:
-            phase = Phase.RECOVERING
-        return MachineStatus(
-            phase,
-            life=job.recoveries,
-            site=site,
-            up=began,
-            launching_since=coming,
-            refused=refused and phase == Phase.WAITING,
-        )
-    ours = fault if job.status == "CANCELLED" else None  # a job that restarted may have got further
-    state, reason = (MachineState.FAILED, ours.reason) if ours else END_OF_STATUS[job.status]
-    if job.reason and not ours:
+        return _time(job.recovered)
+    if job.started and job.started > 0:
+        return _time(min(job.started, placed) if placed else job.started)
+    return None
+
+
+def _ended(job: ManagedJob, site: Site | None, up: datetime | None, fault: JobFault | None) -> MachineStatus:
+    """The machine of a job that has ended. A job with a fault that was not cancelled went on after it."""
+    state, reason = END_OF_STATUS[job.status]
+    code = 0 if job.status == "SUCCEEDED" else None
+    if fault and job.status == "CANCELLED":
+        state, reason, code = MachineState.FAILED, fault.reason, fault.exit_code
+    elif job.reason:
         reason = f"{reason}: {one_line(job.reason)}"
-    ended = None if not job.ended else _time(job.ended)
-    code = 0 if job.status == "SUCCEEDED" else ours.exit_code if ours else None
     return MachineStatus(
         phase=None,
         state=state,
@@ -168,8 +175,8 @@ def machine_status(
         reason=reason,
         life=job.recoveries,
         site=site,
-        up=began,
-        ended=ended,
+        up=up,
+        ended=_time(job.ended) if job.ended else None,
     )
 
 
