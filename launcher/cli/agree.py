@@ -11,11 +11,11 @@ of that. A plan that came out of a bucket, or from another laptop, was not agree
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from launcher.cli.confirm import check_max_cost, confirm_cost
+from launcher.cli.confirm import NOT_BEGUN, SpentSoFar, check_max_cost, confirm_cost
 from launcher.costs.budget import used_up_message
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.budget.agreement import Agreement, Source, agree, latest_agreement, this_user
@@ -66,12 +66,12 @@ class Agreed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _RunSoFar:
-    """What is known of a run before it goes on. `left` is the share of its shards that are still to be embedded."""
+class RunPlace:
+    """Where a run is: its store, that store's address, and its folder on this laptop."""
 
-    spent: Decimal = ZERO
-    left: Decimal = ONE
-    agreed: Agreement | None = None
+    store: Store
+    output: str
+    folder: Path
 
 
 def cost_options(arguments: Namespace) -> CostOptions:
@@ -90,11 +90,9 @@ def agree_to_cost(
     ledger: Ledger,
     plan: SavedPlan,
     job: Job,
-    *,
-    store: Store,
-    output: str,
-    folder: Path,
+    place: RunPlace,
     options: CostOptions,
+    *,
     say: Callable[[str], None],
     reopened: int = 0,
     check_renting: Callable[[SavedPlan], None] = check_access,
@@ -109,25 +107,20 @@ def agree_to_cost(
         OutdatedPlan: the plan's prices are not today's.
     """
     known = ledger.runs.get(plan.run)
-    so_far = _so_far(
-        ledger, plan, known, store=store, output=output, folder=folder, options=options, reopened=reopened
-    )
+    begun = known is not None or bool(place.store.list(f"{run_root(plan.run)}/"))
+    so_far = _so_far(ledger, plan, known, place, reopened) if begun else NOT_BEGUN
+    # An amount that cannot be read does not matter to one that replaces it.
+    anywhere = latest_agreement(place.store, plan.run) if begun and options.budget is None else None
     here = ledger.costs.budget(plan.run) if known else None
-    agreed = _limit(job, here, so_far, options)
+    agreed = _limit(job, here, anywhere, so_far.usd, options)
     _check_price_known(plan, agreed.limit, options, say)
     rented = is_rented(plan)
     consented = known is not None and any(e.kind in CONSENT for e in ledger.runs.events(plan.run))
     if not rented or (consented and _covered(plan, agreed.limit, so_far)):
         if options.max_cost is not None:
-            check_max_cost(
-                plan,
-                options.max_cost,
-                spent=so_far.spent,
-                left=so_far.left,
-                unknown=options.allow_unknown_price,
-            )
+            check_max_cost(plan, options.max_cost, so_far, unknown=options.allow_unknown_price)
         if rented and agreed.limit is not None:
-            left = max(ZERO, agreed.limit - so_far.spent)
+            left = max(ZERO, agreed.limit - so_far.usd)
             say(f"${left:.2f} are left of the ${agreed.limit} that run {plan.run} may cost")
         return agreed
     check_renting(plan)  # before anyone is asked to pay
@@ -135,14 +128,13 @@ def agree_to_cost(
     if not (options.yes and options.budget is not None):  # with an amount, it is agreed
         confirm_cost(
             plan,
+            so_far,
             yes=options.yes,
             most=options.max_cost,
-            spent=so_far.spent,
-            left=so_far.left,
             unknown=options.allow_unknown_price,
             limit=agreed.limit,
         )
-    return Agreed(limit=agreed.limit, source=agreed.source, asked=True, before=agreed.before, prices=prices)
+    return replace(agreed, asked=True, prices=prices)
 
 
 def check_affordable(plan: SavedPlan, job: Job, options: CostOptions, say: Callable[[str], None]) -> None:
@@ -153,7 +145,7 @@ def check_affordable(plan: SavedPlan, job: Job, options: CostOptions, say: Calla
         Usage: --yes stands alone.
         OutdatedPlan: the plan's prices are not today's.
     """
-    _check_price_known(plan, _limit(job, None, _RunSoFar(), options).limit, options, say)
+    _check_price_known(plan, _limit(job, None, None, ZERO, options).limit, options, say)
     if is_rented(plan):
         _check_prices_now(plan, options, say)
         if options.yes:
@@ -180,27 +172,31 @@ def record_agreement(ledger: Ledger, store: Store, plan: SavedPlan, agreed: Agre
         ledger.runs.record_event(run, "agreed", text, utc())
 
 
-def _limit(job: Job, here: Decimal | None, so_far: _RunSoFar, options: CostOptions) -> Agreed:
-    """The lowest of all limits, or the one that `--budget` puts in their place."""
-    before = so_far.agreed
+def _limit(
+    job: Job, here: Decimal | None, anywhere: Agreement | None, spent: Decimal, options: CostOptions
+) -> Agreed:
+    """The lowest of all limits, or the one that `--budget` puts in their place.
+
+    `here`: what was agreed on this laptop. `anywhere`: what was agreed last, by the store. `spent`: USD so far.
+    """
     if options.budget is not None:
-        if options.budget <= so_far.spent:
+        if options.budget <= spent:
             raise Usage(
-                used_up_message(options.budget, so_far.spent),
+                used_up_message(options.budget, spent),
                 hint="the same with --budget DOLLARS, more than that",
             )
-        return Agreed(limit=options.budget, source="--budget", asked=False, before=before)
+        return Agreed(limit=options.budget, source="--budget", asked=False, before=anywhere)
     own = job.limits.budget if here is None else here
-    others = before.usd if before and (before.explicit or own is None) else None
+    others = anywhere.usd if anywhere and (anywhere.explicit or own is None) else None
     limit = min((usd for usd in (options.max_cost, own, others) if usd is not None), default=None)
     source: Source = "limits.budget" if options.max_cost is None else "--max-cost"
-    return Agreed(limit=limit, source=source, asked=False, before=before)
+    return Agreed(limit=limit, source=source, asked=False, before=anywhere)
 
 
-def _covered(plan: SavedPlan, limit: Decimal | None, so_far: _RunSoFar) -> bool:
+def _covered(plan: SavedPlan, limit: Decimal | None, so_far: SpentSoFar) -> bool:
     """Whether all that may be spent is within what was agreed to: the limit, or without one the plan's P90 and bound."""
     high = plan.most_usd
-    return limit is not None or (high is not None and so_far.spent + high * so_far.left <= high)
+    return limit is not None or (high is not None and so_far.usd + high * so_far.left <= high)
 
 
 def _check_price_known(
@@ -245,34 +241,19 @@ def _check_prices_now(
     return {}
 
 
-def _so_far(
-    ledger: Ledger,
-    plan: SavedPlan,
-    known: Run | None,
-    *,
-    store: Store,
-    output: str,
-    folder: Path,
-    options: CostOptions,
-    reopened: int,
-) -> _RunSoFar:
+def _so_far(ledger: Ledger, plan: SavedPlan, known: Run | None, place: RunPlace, reopened: int) -> SpentSoFar:
     """What the run has cost and done until now, by the store and by this ledger."""
-    if known is None and not store.list(f"{run_root(plan.run)}/"):
-        return _RunSoFar()
-    provisioned = provision(plan, output, store, folder)
+    provisioned = provision(plan, place.output, place.store, place.folder)
     budget = RunBudget(
         ledger=ledger,
-        store=store,
+        store=place.store,
         run=plan.run,
         prices=run_prices(provisioned.groups, plan.usd_p90),
         job_budget=None,
         backend=provisioned.backend,
         all_gone=lambda: known is not None and none_unknown(ledger, known, plan),
     )
-    spent = budget.look()
-    # An amount that cannot be read does not matter to one that replaces it.
-    agreed = latest_agreement(store, plan.run) if options.budget is None else None
-    return _RunSoFar(spent=spent, left=_share_left(store, plan.run, reopened), agreed=agreed)
+    return SpentSoFar(budget.look(), _share_left(place.store, plan.run, reopened))
 
 
 def _share_left(store: Store, run: str, reopened: int) -> Decimal:

@@ -1,6 +1,7 @@
 """Ask before money is spent."""
 
 import sys
+from dataclasses import dataclass
 from decimal import Decimal
 
 from launcher.errors import ConfirmationNeeded, Usage
@@ -10,57 +11,71 @@ from launcher.planning.saved.saved_plan import SavedPlan
 from launcher.planning.saved.steering_plan import SteeringPlan
 
 
+@dataclass(frozen=True, slots=True)
+class SpentSoFar:
+    """What a run has cost before it goes on, and how much of its work is left; by default it has not begun."""
+
+    usd: Decimal = ZERO
+    left: Decimal = ONE  # the share of its shards that are still to be embedded
+
+    @property
+    def begun(self) -> bool:
+        """Whether the run has cost or done anything."""
+        return self.usd > 0 or self.left < 1
+
+
+NOT_BEGUN = SpentSoFar()
+
+
 def confirm_cost(
     plan: SavedPlan,
+    so_far: SpentSoFar = NOT_BEGUN,
     *,
     yes: bool,
     most: Decimal | None,
-    spent: Decimal = ZERO,
-    left: Decimal = ONE,
     unknown: bool = False,
     limit: Decimal | None = None,
 ) -> None:
     """Ask whether to spend up to the plan's P90, and the bound of what has no price; the default is no.
 
-    `yes` and `most` are --yes and --max-cost.
-
-    `spent`: USD of the run so far. `left`: the share of its work that is not done. `unknown`: an unknown price is
-    accepted. `limit`: what the run may cost in all, which is held while it runs.
+    `yes` and `most` are --yes and --max-cost. `unknown`: an unknown price is accepted. `limit`: what the run may cost
+    in all, which is held while it runs.
 
     Raises:
         ConfirmationNeeded: the answer is no, there is no terminal to ask on, or the P90 is above `most`.
         Usage: `yes` without `most`.
     """
-    machines = sum(group.machines for group in plan.lots)
-    high = _rest(plan, left)
-    total = None if high is None else spent + high
-    cost = _cost(plan, left)
-    going_on = spent > 0 or left < 1
-    fleet = plural(machines, "machine")
-    if plan.steering is not None:
-        fleet = _steered_fleet(plan.steering)
-    rent = f"{'going on' if going_on else 'launching'} rents {fleet} for {cost}"
-    if plan.steering is not None and limit is not None:
-        rent += f", never more than ${limit:.2f}"
-    if spent > 0:
-        rent += f", beside ${spent:.2f} that is spent"
+    renting = _renting(plan, so_far, limit)
+    rent = f"{'going on' if so_far.begun else 'launching'} {renting}"
+    rest = _rest(plan, so_far.left)
+    total = None if rest is None else so_far.usd + rest
+    enough = f"--max-cost ${_limit(total)}"
     if yes and most is None:
-        raise Usage(f"--yes needs a limit: {rent}", hint=f"--yes --max-cost ${_limit(total)}")
-    if most is not None and ((total is None and not unknown) or (total is not None and total > most)):
-        raise ConfirmationNeeded(
-            f"{rent}, and --max-cost is ${most}", hint=f"--max-cost ${_limit(total)}, or plan for less"
-        )
+        raise Usage(f"--yes needs a limit: {rent}", hint=f"--yes {enough}")
+    if most is not None and (not unknown if total is None else total > most):
+        raise ConfirmationNeeded(f"{rent}, and --max-cost is ${most}", hint=f"{enough}, or plan for less")
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfirmationNeeded(
-            f"{rent}, and there is no terminal to ask on", hint=f"--yes --max-cost ${_limit(total)}"
-        )
-    question = rent.removeprefix("launching ").removeprefix("going on ")
-    sys.stderr.write(f"This {question}. Go on? [y/N] ")
+        raise ConfirmationNeeded(f"{rent}, and there is no terminal to ask on", hint=f"--yes {enough}")
+    sys.stderr.write(f"This {renting}. Go on? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise ConfirmationNeeded("nothing was rented", hint="say y to go on")
+
+
+def _renting(plan: SavedPlan, so_far: SpentSoFar, limit: Decimal | None) -> str:
+    """What is rented and for how much, in words, without a subject."""
+    if plan.steering is not None:
+        fleet = _steered_fleet(plan.steering)
+    else:
+        fleet = plural(sum(group.machines for group in plan.lots), "machine")
+    text = f"rents {fleet} for {_cost(plan, so_far.left)}"
+    if plan.steering is not None and limit is not None:
+        text += f", never more than ${limit:.2f}"
+    if so_far.usd > 0:
+        text += f", beside ${so_far.usd:.2f} that is spent"
+    return text
 
 
 def _steered_fleet(steering: SteeringPlan) -> str:
@@ -73,14 +88,14 @@ def _steered_fleet(steering: SteeringPlan) -> str:
 
 
 def check_max_cost(
-    plan: SavedPlan, most: Decimal, *, spent: Decimal = ZERO, left: Decimal = ONE, unknown: bool = False
+    plan: SavedPlan, most: Decimal, so_far: SpentSoFar = NOT_BEGUN, *, unknown: bool = False
 ) -> None:
-    """Refuse to go on with a run that may cost more than --max-cost. `spent`: USD so far; `left`: share of the work.
+    """Refuse to go on with a run that may cost more than --max-cost. `unknown`: an unknown price is accepted.
 
     Raises:
         ConfirmationNeeded: what is spent and the P90 of the rest exceed `most`, or the price is unknown.
     """
-    rest = _rest(plan, left)
+    rest = _rest(plan, so_far.left)
     if rest is None:
         if unknown:
             return
@@ -88,10 +103,10 @@ def check_max_cost(
             f"--max-cost is ${most}, and the plan has no known price: the limit could not be held",
             hint="give the price (local.usd_per_hour, or a price book) and plan again, or launch without --max-cost",
         )
-    total = spent + rest
+    total = so_far.usd + rest
     if total > most:
         raise ConfirmationNeeded(
-            f"run {plan.run} costs up to ${total:.2f} (P90{_of_unpriced(plan)}), of which ${spent:.2f} is spent, "
+            f"run {plan.run} costs up to ${total:.2f} (P90{_of_unpriced(plan)}), of which ${so_far.usd:.2f} is spent, "
             f"and --max-cost is ${most}",
             hint=f"--max-cost ${_limit(total)}, or plan for less",
         )

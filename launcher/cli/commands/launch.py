@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from launcher.cli.agree import agree_to_cost, check_affordable, cost_options, record_agreement
+from launcher.cli.agree import RunPlace, agree_to_cost, check_affordable, cost_options, record_agreement
 from launcher.cli.commands.pilot import check_before, check_no_pilot, send_pilot
 from launcher.cli.commands.plan import plan_form, plan_options, steered
 from launcher.cli.console import say, show, show_json, show_text
@@ -58,10 +58,8 @@ def launch(arguments: Namespace) -> int:
                 ledger,
                 plan,
                 job,
-                store=store,
-                output=output,
-                folder=folder,
-                options=cost_options(arguments),
+                RunPlace(store=store, output=output, folder=folder),
+                cost_options(arguments),
                 say=say,
                 reopened=len(missing.shards) if missing else 0,
             )

@@ -4,7 +4,7 @@ from argparse import Namespace
 from datetime import datetime
 from pathlib import Path
 
-from launcher.cli.agree import agree_to_cost, cost_options, record_agreement
+from launcher.cli.agree import RunPlace, agree_to_cost, cost_options, record_agreement
 from launcher.cli.commands.pilot import check_before, check_no_pilot, send_pilot
 from launcher.cli.console import say
 from launcher.cli.drive import drive_to_end
@@ -47,10 +47,8 @@ def resume(arguments: Namespace) -> int:
                 ledger,
                 plan,
                 job,
-                store=store,
-                output=run.output,
-                folder=folder,
-                options=cost_options(arguments),
+                RunPlace(store=store, output=run.output, folder=folder),
+                cost_options(arguments),
                 say=say,
                 reopened=len(missing.shards) + len(failed),
             )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from launcher.cli.agree import Agreed, CostOptions, agree_to_cost, record_agreement
+from launcher.cli.agree import Agreed, CostOptions, RunPlace, agree_to_cost, record_agreement
 from launcher.costs.shared_spend import LifeSpend, SpendRecord
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.fleet.budget.agreement import agree, latest_agreement
@@ -79,10 +79,8 @@ class Desk:
             self.ledger,
             plan,
             load(plan.work.job),
-            store=self.store,
-            output="s3://b/out",
-            folder=self.folder,
-            options=chosen,
+            RunPlace(store=self.store, output="s3://b/out", folder=self.folder),
+            chosen,
             say=self.said.append,
             reopened=reopened,
             check_renting=lambda _plan: None,

@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from launcher.cli.confirm import check_max_cost, confirm_cost
+from launcher.cli.confirm import SpentSoFar, check_max_cost, confirm_cost
 from launcher.errors import ConfirmationNeeded, Usage
 from launcher.planning.saved import plan_file
 from launcher.planning.saved.saved_plan import SavedPlan
@@ -87,11 +87,11 @@ def test_default_answer_is_no(answer: str, rents: bool, monkeypatch: pytest.Monk
 
 
 def test_max_cost_counts_what_is_spent_and_the_rest_of_a_known_run() -> None:
-    check_max_cost(plan("100"), Decimal(60), spent=Decimal(10), left=Decimal("0.5"))
+    check_max_cost(plan("100"), Decimal(60), SpentSoFar(Decimal(10), Decimal("0.5")))
     with pytest.raises(
         ConfirmationNeeded, match=r"up to \$60\.00 \(P90\), of which \$10\.00 is spent"
     ) as caught:
-        check_max_cost(plan("100"), Decimal(59), spent=Decimal(10), left=Decimal("0.5"))
+        check_max_cost(plan("100"), Decimal(59), SpentSoFar(Decimal(10), Decimal("0.5")))
     assert caught.value.code == 4
 
 
