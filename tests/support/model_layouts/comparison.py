@@ -18,7 +18,7 @@ from tasks.engines.load import load_encoder
 from tasks.errors import Problem
 from tasks.models.describe import describe
 from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
-from tests.support.model_layouts.layouts import Layout
+from tests.support.model_layouts.layout import Layout
 
 LEAST_COSINE = 0.9999
 TEXTS = [

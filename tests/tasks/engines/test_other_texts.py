@@ -15,9 +15,10 @@ from tasks.engines.load import load_encoder
 from tasks.engines.torch_engine import TorchEncoder
 from tasks.models.files import BadModel
 from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
+from tests.support.model_layouts.base_models import decoder
 from tests.support.model_layouts.comparison import reference
+from tests.support.model_layouts.encoders import big_bird
 from tests.support.model_layouts.folders import edit_json, sentence_transformer
-from tests.support.model_layouts.layouts import big_bird, decoder
 
 TRAINED = 16  # tokens, and texts here have up to 60
 LONGROPE: dict[str, Any] = {

@@ -20,7 +20,8 @@ from torch._dynamo.utils import counters
 
 from tasks.engines.load import load_encoder
 from tasks.engines.packed.packed_engine import PackedEncoder
-from tests.support.model_layouts.layouts import bert_mean, qwen3_last
+from tests.support.model_layouts.decoders import qwen3_last
+from tests.support.model_layouts.encoders import bert_mean
 from tests.support.paths import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of torch and transformers

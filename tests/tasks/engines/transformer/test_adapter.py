@@ -22,9 +22,9 @@ from tasks.models.files import BadModel
 from tasks.models.support import check_supported
 from tasks.models.tokenizing.pieces import ChunkSpec, split_texts
 from tests.support.model_layouts import tokenizers
+from tests.support.model_layouts.base_models import bert
 from tests.support.model_layouts.comparison import LEAST_COSINE, TEXTS, reference
 from tests.support.model_layouts.folders import edit_json, sentence_transformer
-from tests.support.model_layouts.layouts import bert
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of torch, transformers and peft
 

@@ -13,8 +13,8 @@ import torch
 from tasks.engines.transformer.load_transformer import LoadingInfo, check_loaded, load_transformer
 from tasks.models.describe import describe
 from tasks.models.files import BadModel
+from tests.support.model_layouts.base_models import bert
 from tests.support.model_layouts.folders import edit_json
-from tests.support.model_layouts.layouts import bert
 
 PARTS = {"embeddings", "encoder"}
 

@@ -9,7 +9,7 @@ import pytest
 from tasks.models.files import BadModel
 from tasks.models.tokenizing.normalizer_growth import MOST_GROWTH, growth
 from tasks.models.tokenizing.tokenizer import load_tokenizer
-from tests.support.model_layouts.layouts import bert
+from tests.support.model_layouts.base_models import bert
 
 
 def replace(old: str, new: str, kind: str = "String") -> dict[str, Any]:

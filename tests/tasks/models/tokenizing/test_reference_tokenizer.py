@@ -19,7 +19,7 @@ from tasks.models.tokenizing.pieces import ChunkSpec, count_prompt_tokens, split
 from tasks.models.tokenizing.reference_tokenizer import PROBE_TEXTS, check_tokenizer
 from tasks.models.tokenizing.tokenizer import ModelTokenizer
 from tests.support.model_layouts import folders, tokenizers
-from tests.support.model_layouts.layouts import SHAPE, save
+from tests.support.model_layouts.base_models import SHAPE, save
 
 
 def bert(folder: Path, *, lower: bool = True) -> None:

@@ -19,8 +19,8 @@ from tasks.models.describe import describe
 from tasks.models.files import BadModel
 from tasks.models.tokenizing.tokenizer import load_tokenizer
 from tasks.models.tokenizing.vocabulary import token_rows
+from tests.support.model_layouts.encoders import bert_mean
 from tests.support.model_layouts.folders import edit_json
-from tests.support.model_layouts.layouts import bert_mean
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of torch and transformers
 
