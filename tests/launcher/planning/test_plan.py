@@ -1,8 +1,8 @@
-"""The plan as JSON: keys that tools rely on, a digest that detects changes, a run name that identifies its vectors."""
+"""The plan as JSON: keys that tools rely on, a digest that detects changes."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -218,72 +218,10 @@ def test_ways_are_compared_with_chance_break_even_and_notes() -> None:
     ]
 
 
-# --- lots
-
-
-def test_group_is_of_one_gpu_size_cloud_and_purchase_kind() -> None:
-    allocations = fleet(
-        machine(region="a"),
-        machine(region="b", usd="0.70"),
-        machine(cloud="aws"),
-        machine(gpus=2.0),
-        machine(gpu="H100"),
-    ).allocations
-    found = machine_groups(allocations)
-    assert [(lot.gpu, lot.gpus_per_machine, lot.cloud, lot.machines) for lot in found] == [
-        ("L4", 1.0, "gcp", 2),
-        ("L4", 1.0, "aws", 1),
-        ("L4", 2.0, "gcp", 1),
-        ("H100", 1.0, "gcp", 1),
-    ]
-
-
-def test_places_of_a_group_are_ranked_by_price() -> None:
-    allocations = [
-        Allocation(machine(region="a"), 3, 6e6),
-        Allocation(machine(region="b", usd="0.60"), 1, 2e6),
-    ]
-    (lot,) = machine_groups(allocations)
-    assert lot.regions == ("b", "a")
-    assert [(seat.region, seat.machines) for seat in lot.places] == [("b", 1), ("a", 3)]
-    assert lot.usd_per_hour == Decimal("0.69")  # three at $0.72, one at $0.60
-    assert lot.tokens == 8e6
-
-
-def test_group_costs_its_machines_and_not_what_the_whole_run_costs() -> None:
-    (lot,) = machine_groups([Allocation(machine(), 1, 3.6e6)])
-    by_hand = (
-        0.72 * (1 + 36 / 3_600 + 30 / 3_600 + 60 / 3_600) / 3.6
-    )  # the hour, its start, its tail, its end
-    assert float(lot.usd_per_million_tokens or 0) == pytest.approx(by_hand)
-
-
-def test_there_is_a_worker_for_each_gpu_and_one_for_a_slice() -> None:
-    def workers(gpus: float) -> int:
-        return machine_groups([Allocation(machine(gpus=gpus), 1, 1e6)])[0].workers
-
-    assert (workers(8.0), workers(1.0), workers(0.5)) == (8, 1, 1)
-
-
-def test_quota_is_counted_in_gpus_and_vcpus_of_a_region() -> None:
-    one, four = machine(vcpus=4), machine(gpus=4.0, vcpus=48)
-    (found,) = quota_needs([Allocation(one, 3, 1e6), Allocation(four, 2, 1e6)])
-    assert (found.cloud, found.region, found.gpu, found.spot) == ("gcp", "us-central1", "L4", True)
-    assert (found.gpus, found.vcpus) == (11.0, 108)
-
-
-def test_vcpus_that_are_unknown_of_one_type_are_unknown_of_all() -> None:
-    (found,) = quota_needs([Allocation(machine(vcpus=4), 3, 1e6), Allocation(machine(gpus=4.0), 2, 1e6)])
-    assert found.vcpus is None
-
-
-def test_this_machine_needs_no_quota() -> None:
-    assert quota_needs([Allocation(machine("local"), 1, 1e6)]) == ()
-    assert quota_needs([Allocation(machine("slurm"), 1, 1e6)]) == ()  # the user's own cluster grants none
-
-
-def test_single_host_of_a_market_needs_no_quota() -> None:
-    assert quota_needs([Allocation(machine("vast", at_most=1), 1, 1e6)]) == ()
+def test_plan_keeps_all_of_the_work() -> None:
+    work = json.loads(json.dumps(asdict(WORK)))
+    del work["model_fingerprint"]  # it holds nothing
+    assert body()["work"] == work
 
 
 # --- the digest
@@ -331,77 +269,3 @@ def test_plan_of_another_version_is_refused_by_its_schema() -> None:
 def test_document_that_is_no_plan_is_refused(value: Any) -> None:
     with pytest.raises(BadPlan, match="not a plan"):
         check(value)
-
-
-# --- the run's name
-
-
-def named(job: Mapping[str, Any] | None = None, **work: Any) -> str:
-    return name_run("reviews", replace(WORK, job={**JOB, **(job or {})}, **work))
-
-
-def test_run_is_named_after_its_job() -> None:
-    name, _, digest = named().rpartition("-")
-    assert name == "reviews"
-    assert len(digest) == 8
-
-
-@pytest.mark.parametrize(
-    "job",
-    [
-        {"limits": {"deadline_hours": 1.0, "budget": None}},
-        {"local": {"workers": 8, "usd_per_hour": "1"}},
-        {"quota": [{"cloud": "aws", "region": "us-east-1", "gpu": "L4", "spot": 64, "on_demand": None}]},
-    ],
-)
-def test_limits_do_not_make_another_run(job: Mapping[str, Any]) -> None:
-    assert named(job) == named()
-
-
-@pytest.mark.parametrize(
-    "job",
-    [
-        {"prompt": "query: "},
-        {"chunk": {"tokens": 256, "overlap": 50, "truncate": None}},
-        {"output": {"path": "vectors", "dtype": "float16", "dimensions": None}},
-        {"output": {"path": "elsewhere", "dtype": "float32", "dimensions": None}},
-        {"corpus": {"path": "reviews/*.jsonl", "text": "title", "id": "id"}},
-        {"corpus": JOB["corpus"] | {"csv": {"delimiter": ";"}}},
-    ],
-)
-def test_what_makes_other_vectors_makes_another_run(job: Mapping[str, Any]) -> None:
-    assert named(job) != named()
-
-
-def test_prompt_for_queries_makes_no_other_run() -> None:
-    assert named({"query_prompt": "query: "}) == named()
-
-
-@pytest.mark.parametrize(
-    "work",
-    [
-        {"listing": "d2"},
-        {"corpus": "/jobs/elsewhere"},
-        {"model": "/models/minilm"},
-        {"engine": "torch"},
-        {"shard_tokens": 2**15},
-    ],
-)
-def test_another_corpus_or_model_makes_another_run(work: dict[str, Any]) -> None:
-    assert named(**work) != named()
-
-
-def test_output_beside_another_job_file_makes_another_run() -> None:
-    assert named(base="/elsewhere") != named()
-
-
-@pytest.mark.parametrize("path", ["/vectors", "s3://bucket/vectors"])
-def test_job_file_that_moved_is_the_same_run_where_its_output_did_not(path: str) -> None:
-    job = {"output": {"path": path, "dtype": "float32", "dimensions": None}}
-    assert named(job, base="/elsewhere") == named(job)
-
-
-def test_plan_keeps_all_of_the_work() -> None:
-    work = json.loads(json.dumps(asdict(WORK)))
-    del work["model_fingerprint"]  # it holds nothing
-    assert body()["work"] == work

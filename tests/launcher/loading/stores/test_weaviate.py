@@ -20,7 +20,7 @@ from launcher.vectors.read_dataset import open_dataset
 from tests.support import json_server
 from tests.support.faults import Fault
 from tests.support.stores.vector_stores import VectorStores
-from tests.support.stores.weaviate_server import POISON, SLOW, STUCK
+from tests.support.stores.weaviate_engine import POISON, SLOW, STUCK
 from tests.support.vector_datasets import dataset_of, unit_vectors, write_dataset_of, write_vectors
 
 pytestmark = pytest.mark.e2e
