@@ -19,7 +19,8 @@ from tests.e2e.steered import (
 )
 from tests.support.cli_runs import records
 from tests.support.clusters import machine
-from tests.support.clusters.aws import BUCKET, REGIONS, Aws
+from tests.support.clusters.aws import BUCKET, Aws
+from tests.support.clusters.aws_machines import REGIONS
 
 KIND = "g6.xlarge"  # with one L4
 CHEAPEST = "us-east-1c"  # of its zones on spot: what SkyPilot tries first

@@ -19,7 +19,8 @@ from tasks.clock import utc
 from tests.e2e.aws_rental import CHEAPEST, KIND, SECRETS, SpotRental, spot_of
 from tests.e2e.rental import PATIENCE, Launches, wait
 from tests.e2e.steered import DOCUMENTS
-from tests.support.clusters.aws import REGIONS, Aws
+from tests.support.clusters.aws import Aws
+from tests.support.clusters.aws_machines import REGIONS
 from tests.support.clusters.skyhome import CLOUD
 from tests.support.webhook import Webhook, listening
 

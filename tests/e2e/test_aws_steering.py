@@ -17,7 +17,8 @@ from tasks.clock import utc
 from tests.e2e.aws_rental import CHEAPEST, KIND, SECRETS, SteeredSpotRental
 from tests.e2e.rental import PATIENCE, wait
 from tests.e2e.steered import DOCUMENTS, kept
-from tests.support.clusters.aws import REGIONS, Aws
+from tests.support.clusters.aws import Aws
+from tests.support.clusters.aws_machines import REGIONS
 
 if TYPE_CHECKING:
     from tests.e2e.steered import Kept

@@ -24,15 +24,20 @@ from pathlib import Path
 from typing import Any, Self
 
 from launcher.fleet.backends import provider_api
-from tests.support.clusters import catalogs, machine
+from tests.support.clusters import machine
+from tests.support.clusters.aws_machines import (
+    AMI,
+    REGIONS,
+    SCRIPT,
+    build_image,
+    write_catalogs,
+    write_machine_files,
+)
 from tests.support.clusters.skyhome import (
     CLOUD,
     ROOT,
     Sky,
     free_port,
-    registry_exports,
-    system_env,
-    write_csv,
 )
 
 NEEDS = {
@@ -43,22 +48,13 @@ NEEDS = {
     "curl": "curl",
     "unshare": "util-linux",
 }
-REGIONS = ("us-east-1", "us-west-2")
 BUCKET = "cluster"
-AMI = "ami-1e749f67"  # which moto knows; machines boot from our image, whatever it is
-IMAGES = ("custom-gpu-ubuntu-cuda13", "custom-cpu-ubuntu", "custom-gpu-ubuntu")  # that SkyPilot looks for
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "cluster"}  # anything will do
 TRUST = {
     "Effect": "Allow",
     "Action": "sts:AssumeRole",
     "Principal": {"Service": "ec2.amazonaws.com"},
 }
-RUNTIME = """import sky
-from sky.skylet import constants as c
-print(c.UV_INSTALLATION_COMMANDS, c.RAY_INSTALLATION_COMMANDS)
-print(c.SKY_UV_PIP_CMD, f"install 'skypilot[aws, remote]=={sky.__version__}'")
-"""
-PATIENCE = 600.0  # seconds to make the image in, which downloads what SkyPilot's runtime needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +150,7 @@ class Aws:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
         (self.folder / "ports.json").write_text(json.dumps(self.ports))
-        self._machine_files()
+        write_machine_files(self.folder, self.variables["AWS_ENDPOINT_URL"], self.ports["store"])
         subprocess.run(["mount", "-t", "tmpfs", "embedcluster", str(self.memory)], check=True)
         python = str(ROOT / ".venv" / "bin" / "python")
         self._start(
@@ -173,13 +169,12 @@ class Aws:
                 "--orphan",
             ],
         )
-        script = str(Path(machine.__file__))
-        self._start("door", ["/usr/bin/python3", "-I", script, "door", str(self.folder)])
+        self._start("door", ["/usr/bin/python3", "-I", SCRIPT, "door", str(self.folder)])
         for name in ("ec2", "store"):
             self._wait_open(name)
         self._network()
-        self._image(script)
-        self._catalogs()
+        build_image(self.folder, self.memory, self.sky.environment)
+        write_catalogs(self.sky.home)
         self.sky.start()
         checked = self.sky.sky("check", "aws")
         if checked.returncode or "AWS: enabled" not in checked.stdout:
@@ -336,81 +331,6 @@ class Aws:
         )
         iam.create_instance_profile(InstanceProfileName="skypilot-v1")
         iam.add_role_to_instance_profile(InstanceProfileName="skypilot-v1", RoleName="skypilot-v1")
-
-    def _machine_files(self) -> None:
-        """What machines see of the cluster."""
-        seen = self.folder / "machine"
-        if not (seen / "host").exists():
-            subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(seen / "host")], check=True
-            )
-        (seen / "sshd_config").write_text(
-            f"HostKey {machine.HERE}/host\nAuthorizedKeysFile /etc/embedcluster-keys\nPasswordAuthentication no\n"
-            f"KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nMaxSessions 200\nAllowUsers {machine.USER}\n"
-            "Subsystem sftp internal-sftp\n"
-        )
-        # SkyPilot fetches uv by curl, and asks it for a Python 3.10: it gets ours.
-        shutil.copy(CLOUD / "bin" / "uv", seen / "uv.real")
-        (seen / "uv").write_text(
-            f"#!/bin/bash\n{registry_exports()}export UV_CACHE_DIR={machine.HERE}/cache\n"
-            "export UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never\n"
-            "[ -e /etc/embedcluster-keys ] && export UV_OFFLINE=1\n"  # a machine, and not the image in the making
-            'args=(); for a in "$@"; do [ "$a" = 3.10 ] && a=/usr/bin/python3; args+=("$a"); done\n'
-            f'exec {machine.HERE}/uv.real "${{args[@]}}"\n'
-        )
-        (seen / "curl").write_text(
-            '#!/bin/bash\nfor a in "$@"; do [[ $a == *uv/install.sh ]] && exec echo \\\n'
-            f"""  'mkdir -p "$UV_INSTALL_DIR" && ln -sf {machine.HERE}/uv "$UV_INSTALL_DIR/uv"'; done\n"""
-            'exec /usr/bin/curl "$@"\n'
-        )
-        (self.folder / "enter").write_text(
-            f'#!/bin/bash\nexec /usr/bin/python3 -I {Path(machine.__file__)} enter {self.folder} "$1"\n'
-        )
-        for path in (seen / "uv", seen / "curl", self.folder / "enter"):
-            path.chmod(0o755)
-        libraries = system_env(seen / "worker-env", seen_as=machine.HERE / "libraries")
-        facts = {
-            "ec2": self.variables["AWS_ENDPOINT_URL"],
-            "store": self.ports["store"],
-            "libraries": str(libraries),
-        }
-        (self.folder / "machine.json").write_text(json.dumps(facts))
-
-    def _image(self, script: str) -> None:
-        """With what SkyPilot's own commands install, as in the images that AWS has of it."""
-        found = subprocess.run(
-            [str(CLOUD / "bin" / "python"), "-c", RUNTIME], env=self.sky.environment, capture_output=True, text=True,
-            check=True,
-        )  # fmt: skip
-        (self.folder / "machine" / "runtime.sh").write_text(found.stdout)
-        with (self.folder / "log" / "image.out").open("ab") as log:
-            done = subprocess.run(
-                ["unshare", "--mount", "--pid", "--fork", "/usr/bin/python3", "-I", script, "image", str(self.folder)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=PATIENCE, check=False,
-            )  # fmt: skip
-        runtime = self.memory / "image" / "up" / "home" / machine.USER / "skypilot-runtime"
-        if done.returncode or not list(runtime.glob("lib/python*/site-packages/ray")):
-            raise RuntimeError(f"no image: {(self.folder / 'log' / 'image.out').read_text()[-3_000:]}")
-
-    def _catalogs(self) -> None:
-        """SkyPilot's, from our own snapshot of prices: spot by zone, for each region."""
-        catalogs.write(self.sky.home)
-        folder = self.sky.home / ".sky" / "catalogs" / "v8" / "aws"
-        rows = [
-            [f"skypilot:{tag}", region, "ubuntu", "22.04", AMI, "2026-01-01", AMI]
-            for tag in IMAGES
-            for region in REGIONS
-        ]
-        write_csv(
-            folder / "images.csv",
-            ["Tag", "Region", "OS", "OSVersion", "ImageId", "CreationDate", "BaseImageId"],
-            rows,
-        )
-        write_csv(
-            folder / "instance_quota_mapping.csv",
-            ["InstanceType", "OnDemandInstanceCode", "SpotInstanceCode"],
-            [["g6.xlarge", "L-DB2E81BA", "L-3819A6DF"]],
-        )
 
 
 def main() -> None:
