@@ -17,6 +17,10 @@ from pricing.charges.storage import Dtype
 from pricing.charges.vector_stores import constants
 
 RENT_ABOVE = 20 * 10**9  # bytes, which a line of 100 Mbit/s takes an hour for, both ways
+NO_ID = (
+    "the job has no corpus.id: a row of a table, or of lines, has file and position as its id, so such a file "
+    "deletes and adds all its rows when it changes"
+)
 
 # As the store holds the numbers, which may be another type than that of the output.
 DTYPES: Mapping[Element, Dtype] = {"float32": "float32", "float16": "float16", "bits": "binary"}
@@ -47,27 +51,10 @@ def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadO
     """
     plan = plan_load(dataset, target, store, options)
     schema, rows = plan.schema, sum(file.rows for file in plan.files)
-    older, gone = plan.older, None
-    if older is not None:
-        gone = len(deleted_keys(older, dataset, difference(older, dataset)))
+    size = sum(file.bytes for file in plan.files)
     sized = store if isinstance(store, Sized) else None
     whole = _in_store(target, store, schema, options.index, schema.rows)
     work = _in_store(target, store, schema, options.index, rows) if rows else None
-    notes = [note for note in [NEVER_RUN.get(target.kind)] if note]
-    if sized and schema.kept:
-        notes.append(f"the bytes leave out the kept columns {', '.join(schema.kept)}")
-    if work is not None and work.service:
-        notes += _service_notes(target, work)
-    size = sum(file.bytes for file in plan.files)
-    if size > RENT_ABOVE:
-        notes.append(
-            f"{size / 1e9:,.0f} GB go through the machine that loads: --on rents some beside the store"
-        )
-    if dataset.header.id is None:
-        notes.append(
-            "the job has no corpus.id: a row of a table, or of lines, has file and position as its id, so such a file "
-            "deletes and adds all its rows when it changes"
-        )
     return LoadPreview(
         run=dataset.run,
         output=dataset.output,
@@ -75,16 +62,16 @@ def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadO
         store=target.kind,
         guarantee=store.guarantee,
         action=plan.action.value,
-        since=older and older.run,
+        since=plan.older and plan.older.run,
         files=len(plan.files),
         rows=rows,
-        rows_to_delete=gone,
+        rows_to_delete=_rows_to_delete(plan.older, dataset),
         columns=store.columns(schema),
         index=store.describe_index(schema, options.index),
         data_bytes=sized.data_bytes(schema) if sized else None,
         index_bytes=sized.index_bytes(schema, options.index) if sized else None,
         build_memory_bytes=sized.build_bytes(schema, options.index) if sized else None,
-        upload_bytes=sum(file.bytes for file in plan.files),
+        upload_bytes=size,
         ram_bytes=whole and whole.ram_bytes,
         disk_bytes=whole and whole.disk_bytes,
         build_core_hours=work and work.build_core_hours,
@@ -93,8 +80,27 @@ def preview(dataset: Dataset, target: Target, store: VectorStore, options: LoadO
         usd_per_month=whole and whole.usd_per_month,
         rented=None,
         service=target.kind in SERVICES,
-        notes=tuple(notes),
+        notes=(
+            *([NEVER_RUN[target.kind]] if target.kind in NEVER_RUN else []),
+            *([_without_kept(schema)] if sized and schema.kept else []),
+            *(_service_notes(target, work) if work is not None and work.service else []),
+            *([_worth_renting(size)] if size > RENT_ABOVE else []),
+            *([NO_ID] if dataset.header.id is None else []),
+        ),
     )
+
+
+def _rows_to_delete(older: Dataset | None, dataset: Dataset) -> int | None:
+    """Rows of the older run that this one lacks; None: nothing is replaced."""
+    return None if older is None else len(deleted_keys(older, dataset, difference(older, dataset)))
+
+
+def _without_kept(schema: Schema) -> str:
+    return f"the bytes leave out the kept columns {', '.join(schema.kept)}"
+
+
+def _worth_renting(size: int) -> str:
+    return f"{size / 1e9:,.0f} GB go through the machine that loads: --on rents some beside the store"
 
 
 def _service_notes(target: Target, work: IndexSize) -> list[str]:

@@ -5,6 +5,7 @@ line of `status` say the same.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import exp, log
@@ -82,32 +83,13 @@ def steering_plan(
     if envelope is None:
         return None
     priors = place_priors(envelope, past, now)
-    forecast = first_forecast(job, policy, envelope, requirements, chosen, now, priors)
-    usd = UsdQuantiles(None, None, None)
-    hours = costs = None
-    if forecast is not None:
-        least = _least(envelope, candidates, requirements)
-        hours = _hours(forecast, envelope, requirements, chosen)
-        hours = None if hours is None else _not_sooner(hours, least[1])
-        costs = steered_costs(
-            forecast,
-            envelope,
-            with_bounds(candidates),
-            charges=requirements.charges,
-            tokens=requirements.tokens.mid,
-            machines=max(forecast.usd_to_finish_p50, least[0]),
-            hours=hours or HoursQuantiles(chosen.hours.low, chosen.hours.mid, chosen.hours.high),
-        )
-        usd = _usd(forecast, chosen, costs)
-    found = SteeringPlan(
+    plan = SteeringPlan(
         policy=policy,
-        usd=usd,
-        items={} if costs is None else {name: rounded(item) for name, item in costs.items.items()},
-        unpriced={} if costs is None else {name: rounded(most) for name, most in costs.unpriced.items()},
-        hours=hours,
-        on_demand_share=None if forecast is None else _share(forecast),
-        chance_late=None if forecast is None else chance_late_at(forecast.chance_late, hours, requirements),
-        chance_over_budget=_chance_over(usd, requirements.budget),
+        usd=UsdQuantiles(None, None, None),
+        hours=None,
+        on_demand_share=None,
+        chance_late=None,
+        chance_over_budget=None,
         assumes=(
             *assumptions(envelope, candidates, requirements),
             *([prior_assumption(priors, envelope, past, now)] if priors else []),
@@ -115,8 +97,44 @@ def steering_plan(
         envelope=envelope,
         priors=priors,
     )
-    _check_deadline_is_paid(job, found, requirements)
-    return found
+    forecast = first_forecast(job, policy, envelope, requirements, chosen, now, priors)
+    if forecast is not None:
+        plan = _with_forecast(plan, forecast, candidates, requirements, chosen)
+    _check_deadline_is_paid(job, plan, requirements)
+    return plan
+
+
+def _with_forecast(
+    plan: SteeringPlan,
+    forecast: Forecast,
+    candidates: Sequence[Candidate],
+    requirements: Requirements,
+    chosen: Estimate,
+) -> SteeringPlan:
+    """The plan with the dollars, the hours and the chances that are expected."""
+    least_usd, least_hours = _least(plan.envelope, candidates, requirements)
+    hours = _hours(forecast, plan.envelope, requirements, chosen)
+    hours = None if hours is None else _not_sooner(hours, least_hours)
+    costs = steered_costs(
+        forecast,
+        plan.envelope,
+        with_bounds(candidates),
+        charges=requirements.charges,
+        tokens=requirements.tokens.mid,
+        machines=max(forecast.usd_to_finish_p50, least_usd),
+        hours=hours or HoursQuantiles(chosen.hours.low, chosen.hours.mid, chosen.hours.high),
+    )
+    usd = _usd(forecast, chosen, costs)
+    return replace(
+        plan,
+        usd=usd,
+        items={name: rounded(item) for name, item in costs.items.items()},
+        unpriced={name: rounded(most) for name, most in costs.unpriced.items()},
+        hours=hours,
+        on_demand_share=_share(forecast),
+        chance_late=chance_late_at(forecast.chance_late, hours, requirements),
+        chance_over_budget=_chance_over(usd, requirements.budget),
+    )
 
 
 def first_forecast(
