@@ -51,8 +51,8 @@ class Hindsight:
 
     `waived` is what the cloud did not charge for machines that it took soon after their start; None: nothing. It is in
     the least, so what was paid and waived above the least is the sum of `starts` (more cold starts), `dear_places` (spot
-    that cost more a token than the least fleet's), `net` (the same of machines on demand) and `rest` (waiting, lost work,
-    teardown); below 0: less than the least fleet's.
+    that cost more a token than the least fleet's), `net` (more tokens on demand than the least fleet's, at what they cost
+    above its spot) and `rest` (waiting, lost work, teardown); below 0: less than the least fleet's.
     """
 
     usd: Decimal | None

@@ -118,7 +118,7 @@ def hindsight_text(found: Hindsight) -> str:
     parts = {
         "starts": found.starts,
         "dear places": found.dear_places,
-        "net": found.net,
+        "more on demand": found.net,
         "waiting and lost work": found.rest,
     }
     known = ", ".join(f"{name} {money(usd)}" for name, usd in parts.items() if usd is not None)

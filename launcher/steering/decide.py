@@ -33,7 +33,7 @@ from launcher.steering.rules.on_demand import (
     uncovered_rate,
 )
 from launcher.steering.safety_net import SafetyNet
-from launcher.steering.situation import MachinePhase, Situation
+from launcher.steering.situation import Machine, MachinePhase, Situation
 
 TAIL_STARTS = 2.0  # nothing new is started for a run that is done within so many cold starts
 # Asks that are open at once: as many as SkyPilot launches at a time (`launcher.planning.estimates.launching`). More
@@ -276,12 +276,15 @@ def _shrink(current: Reconciliation, rest: float) -> None:
     if shards is None:
         return
     spare = sum(current.kinds[m.kind].workers for m in working if m.kind in current.kinds) - shards
+    idle = list[Machine]()
     for machine in current.staying.by_price(working):
         workers = current.kinds[machine.kind].workers if machine.kind in current.kinds else 1
         if workers > spare:
-            return
+            break
         spare -= workers
-        current.release([machine], what="drain", reason="no shard is left for it")
+        idle.append(machine)
+    if idle:
+        current.release(idle, what="drain", reason="no shard is left for it")
 
 
 def _course(

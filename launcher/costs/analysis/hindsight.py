@@ -20,7 +20,7 @@ from launcher.costs.usage.machine_time import MachineTime
 from launcher.costs.usage.spend import Metered, Part
 from launcher.documents.course import Hindsight
 from launcher.money import SECONDS_PER_HOUR, ZERO, decimal_of_float
-from launcher.planning.optimizer.fleet_over_time import KindOverTime, cheapest_over_time
+from launcher.planning.optimizer.fleet_over_time import FleetOverTime, KindOverTime, cheapest_over_time
 from launcher.planning.optimizer.highs import Floats
 from launcher.steering.market.beliefs import UNSEEN_HOURS
 
@@ -88,18 +88,9 @@ def hindsight_of(seen: RunSeen) -> Hindsight:
         float((one.over_time.usd * row).sum()) / (60 * width) * one.over_time.cold_start
         for one, row in zip(groups, found.started, strict=True)
     )
-    ends = sum(
-        float((one.over_time.usd * row).sum()) / (60 * width) * teardown
-        for one, row in zip(groups, found.started, strict=True)
-    )
     least = decimal_of_float(found.usd).quantize(CENT)
-    each = decimal_of_float(found.usd - starts - ends) / sum(seen.tokens.values())
-    dear = {
-        spot: sum((g.useful - g.tokens * each for g in groups if g.spot == spot), ZERO)
-        for spot in (True, False)
-    }
     more_starts = sum((g.starts for g in groups), ZERO) - decimal_of_float(starts)
-    shares = [one.quantize(CENT) for one in (more_starts, dear[True], dear[False])]
+    shares = [one.quantize(CENT) for one in (more_starts, *_dearer(groups, found, width))]
     waived = sum((one.waived for one in seen.metered), ZERO).quantize(CENT)
     return Hindsight(
         usd=least,
@@ -145,6 +136,32 @@ def _groups(seen: RunSeen, minutes: int, width: int) -> list[_Group]:
             )
         )
     return found
+
+
+def _dearer(groups: Sequence[_Group], least: FleetOverTime, width: int) -> tuple[Decimal, Decimal]:
+    """USD of work above the least fleet's: of tokens on spot that cost more there, and of more tokens on demand.
+
+    A token on demand instead of on spot costs what is between them in the least fleet: also the least may need some.
+    """
+    usd, tokens = {True: 0.0, False: 0.0}, {True: 0.0, False: 0.0}
+    for one, held, started in zip(groups, least.held, least.started, strict=True):
+        kind = one.over_time
+        work = held - started * kind.cold_start / (
+            60 * width
+        )  # machines that work, on the mean of an interval
+        usd[one.spot] += float((kind.usd * work).sum())
+        tokens[one.spot] += kind.tokens_per_second * 60 * width * float(work.sum())
+    paid = {spot: sum((one.useful for one in groups if one.spot == spot), ZERO) for spot in usd}
+    done = {spot: sum(one.tokens for one in groups if one.spot == spot) for spot in usd}
+    if tokens[True] > 0:
+        spot_price = decimal_of_float(usd[True] / tokens[True])
+    else:  # nothing to compare spot with
+        spot_price = paid[True] / done[True] if done[True] else ZERO
+    more = done[False] - decimal_of_float(tokens[False])
+    return (
+        paid[True] - done[True] * spot_price,
+        paid[False] - decimal_of_float(usd[False]) - more * spot_price,
+    )
 
 
 def _usd(one: Metered, part: Part) -> Decimal:

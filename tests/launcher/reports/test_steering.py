@@ -84,8 +84,17 @@ def test_it_is_on_the_terminal_in_json_and_on_the_page(ledger: Ledger) -> None:
     assert "Places that were never asked are unknown" in page
     assert "asked for" in page
     assert "$0.213, next best" in page
+    assert '<th scope="row">12:00</th>' in page
     plain = report_page(replace(document, steering=None))
     assert "Places that were never asked" not in plain
+
+
+def test_a_place_that_had_none_is_said_once(ledger: Ledger) -> None:
+    none = replace(decision(later(120)), what="had none", count=1, reason="had none", usd_expected=None)
+    ledger.steering.record_course("r1", course(later(120)), [none])
+    document = report_json.report_document(report_of(ledger, None, "r1", later(190)))
+    assert "12:02 had none of 1 in aws/us-east-1\n" in printed(report_text(document))
+    assert '<td class="left wide"></td>' in report_page(document)
 
 
 LIVES = (  # name, kind, from minute, to minute

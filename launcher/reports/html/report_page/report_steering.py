@@ -1,8 +1,11 @@
 """The section "Steering" of a report's page: what places answered, the decisions, and how margin and price went."""
 
+from datetime import datetime
+
 from launcher.format import count, duration, money, plural, signed_money, utc_time
 from launcher.reports.document import ReportDocument
 from launcher.reports.html.elements import Section, folded, section, table, tag
+from launcher.reports.sections.course_text import clock_text
 from launcher.reports.steering import DECISION_WORDS, CoursePoint, SteeringFigures, hindsight_text
 from launcher.reports.summary import on_demand_text
 
@@ -33,21 +36,21 @@ def steering_section(report: ReportDocument) -> Section:
         shown = found.decisions[-SHOWN_DECISIONS:]
         rows = [
             (
-                utc_time(one.at),
+                clock_text(one.at, shown[-1].at),
                 DECISION_WORDS.get(one.what, one.what),
                 one.place or "",
                 count(one.count) if one.count else "",
-                one.reason,
+                "" if one.reason == one.what else one.reason,
                 signed_money(one.usd_expected) if one.usd_expected else "",
             )
             for one in shown
         ]
-        columns = ("When", "Decision", "Place", "Machines", "Why", "Expected dollars")
+        columns = ("UTC", "Decision", "Place", "Machines", "Why", "Expected dollars")
         parts.append(table("Decisions", columns, rows, left={1, 2}, wide={4}))
     if found.curve:
         step = max(1, -(-len(found.curve) // SHOWN_POINTS))
-        rows = [_point(one) for one in found.curve[::step]]
-        columns = ("When", "Budget", "Worth per 1M tokens", "Margin of the net", "Chance to be late")
+        rows = [_point(one, found.curve[-1].at) for one in found.curve[::step]]
+        columns = ("UTC", "Budget", "Worth per 1M tokens", "Margin of the net", "Chance to be late")
         parts.append(folded("Margin and price over time", table("Course", columns, rows, left={1})))
     return section("Steering", _note(found), *parts)
 
@@ -65,7 +68,7 @@ def _note(found: SteeringFigures) -> str:
     return f"{text} Places that were never asked are unknown, and not in this list."
 
 
-def _point(one: CoursePoint) -> tuple[str, ...]:
+def _point(one: CoursePoint, last: datetime) -> tuple[str, ...]:
     margin = "?" if one.margin_minutes is None else duration(one.margin_minutes * SECONDS_PER_MINUTE)
     late = "?" if one.chance_late is None else f"{one.chance_late:.0%}".replace("%", " %")
-    return utc_time(one.at), one.budget_pressure, money(one.usd_per_million_tokens), margin, late
+    return clock_text(one.at, last), one.budget_pressure, money(one.usd_per_million_tokens), margin, late

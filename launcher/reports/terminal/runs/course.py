@@ -66,7 +66,9 @@ def decision_text(decision: DecisionRow, now: datetime) -> str:
         words.append(str(decision.count))
     if decision.place:
         words.append(f"in {plain(decision.place)}")
-    text = f"{' '.join(word for word in words if word)}: {plain(decision.reason)}"
+    text = " ".join(word for word in words if word)
+    if decision.reason != decision.what:
+        text += f": {plain(decision.reason)}"
     return f"{text}  {_change(decision.usd_expected)}" if decision.usd_expected else text
 
 

@@ -112,6 +112,15 @@ def test_machines_on_demand_are_the_net() -> None:
     assert abs(dollars(best.dear_places)) < 0.15
 
 
+def test_on_demand_that_the_least_fleet_needs_as_well_is_no_loss_and_makes_spot_no_cheaper() -> None:
+    """Spot was there for an hour alone, with two machines; the rest had to be done on demand."""
+    lives = (life("a", 1, 0, 60), life("b", 1, 0, 60), life("c", 2, 60, 120, usd="3", purchase="on-demand"))
+    best = found(*lives, refused={1: [at(60)]})
+    assert dollars(best.usd) == pytest.approx(dollars(best.paid), abs=0.1)
+    assert abs(dollars(best.dear_places)) < 0.15
+    assert abs(dollars(best.net)) < 0.15
+
+
 def test_a_place_that_had_none_is_not_up() -> None:
     """As above, but the cheap place refused at the moment at which the dear machine was asked for."""
     lives = (life("a", 1, 0, 120), life("b", 1, 0, 60), life("c", 2, 60, 115, usd="3"))
