@@ -251,6 +251,7 @@ prometheus:
 
 e2e-load: $(VECTOR_STORES)/ready $(CHROMA)/ready
 	@$(VECTOR_STORES)/bin/python -m pytest -m "e2e or not e2e" tests/e2e/test_load.py tests/e2e/test_follow.py tests/e2e/test_sink.py tests/e2e/test_full_store.py tests/e2e/test_milvus_import.py tests/contract/vector_stores tests/launcher/loading
+	@$(VECTOR_STORES)/bin/python -m pytest -m e2e tests/e2e/test_milvus_users.py
 
 e2e-rented-load: $(VECTOR_STORES)/ready cloud cluster-packages
 	@$(VECTOR_STORES)/bin/python -m pytest -m e2e tests/e2e/test_slurm_load.py

@@ -39,6 +39,7 @@ from launcher.loading.contents import (
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, Throttle, rows_within
 from launcher.loading.stores.common.fence import Fence
 from launcher.loading.stores.common.schema_limits import check_schema
+from launcher.loading.stores.common.tls import checked_authorities
 from launcher.loading.vector_store import (
     Element,
     FileId,
@@ -57,6 +58,7 @@ from tasks.protocol.dtypes import Dtype
 
 RECORD = "embedfleet"  # in the metadata of a collection: what it holds
 NEXT = "embedfleet_takes_the_place"  # in the metadata of one that is whole and is about to be renamed
+PORT = 8_000
 OWN_FIELDS = ("id", "chunk", "chroma:document")
 MOST_DIMENSIONS = 65_536  # ours: Chroma states none
 REQUEST_BYTES = 8 * 2**20  # of an upsert; a server takes 40 MiB unless it is told otherwise
@@ -81,10 +83,11 @@ class Chroma:
         self._replace = False
         self._throttle: Throttle | None = None
         self._fence: Fence | None = None
+        checked_authorities(target, PORT, "chroma")  # httpx, the client's own, looks at SSL_CERT_FILE as well
         with _problems():
             self._client: Any = chromadb.HttpClient(
                 host=target.host or "localhost",
-                port=target.port or 8000,
+                port=target.port or PORT,
                 ssl=bool(target.options.get("tls")),
                 headers={"x-chroma-token": token} if token else None,
                 settings=Settings(anonymized_telemetry=False),

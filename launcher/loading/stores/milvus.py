@@ -23,6 +23,7 @@ from launcher.loading.contents import Contents, decode, encode
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, rows_within
 from launcher.loading.stores.common.behind_alias import BehindAlias
 from launcher.loading.stores.common.schema_limits import begins_with_dollar, check_schema
+from launcher.loading.stores.common.tls import checked_authorities
 from launcher.loading.stores.milvus_upsert import Upserts
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
@@ -31,6 +32,7 @@ from tasks.protocol.dtypes import Dtype
 
 PROPERTY = "embedfleet"  # of a collection: what it holds
 OWN_FIELDS = ("key", "id", "chunk", "vector")
+PORT = 19_530
 MOST_CHARACTERS = 65_535  # of a VARCHAR
 MOST_DIMENSIONS = 32_768
 REQUEST_BYTES = 16 * 2**20  # of an upsert; Milvus takes 64 MiB
@@ -40,6 +42,7 @@ KEYS_AT_ONCE = 1_000
 AGAIN = "run the same command again: rows are written under their keys, so none comes twice"
 STRONG, BOUNDED = "Strong", "Bounded"  # reads what was written before; what was written some seconds before
 INVALID = 1100  # the code of a request that holds what a field does not take
+REFUSED_USER = ("auth check failure", "unauthenticated", "not authenticated", "authorization")
 BUSY_WORDS = ("rate limit", "quota exceeded", "resource_exhausted", "resource exhausted", "memory limit")
 
 
@@ -53,13 +56,20 @@ class Milvus(BehindAlias):
         self._changed = True  # so that the next reading waits for what was written
         scheme = "https" if target.options.get("tls") else "http"
         about = {"db_name": target.database} if target.database else {}
+        roots = checked_authorities(target, PORT, "milvus")
         with _problems():
             # It logs a traceback for each error, also for a collection that is not there; ours are said once.
             logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-            place = f"{target.host}:{target.port or 19530}"
+            place = f"{target.host}:{target.port or PORT}"
+            if roots is not None:
+                about["server_pem_path"] = roots
             self._client: Any = MilvusClient(f"{scheme}://{place}", token=token or "", timeout=30, **about)
             self._upserts = Upserts(
-                place, tls=scheme == "https", token=token or "", database=target.database or ""
+                place,
+                tls=scheme == "https",
+                roots=roots,
+                token=token or "",
+                database=target.database or "",
             )
 
     def element(self, dtype: Dtype, dimensions: int) -> Element:
@@ -328,14 +338,20 @@ def _problems() -> Generator[None]:
     try:
         yield
     except (MilvusException, grpc.RpcError) as error:
-        said = _first_line(error)
-        if "connect" in said.lower() or "unavailable" in said.lower():
-            raise Problem(
-                f"Milvus cannot be reached: {said}", hint=f"see that the server runs; {AGAIN}"
-            ) from error
-        if "auth" in said.lower():
+        behind = error.__cause__  # of an error of connecting, which says only that there was one
+        said = _first_line(behind if isinstance(behind, grpc.RpcError) else error)
+        if any(word in said.lower() for word in REFUSED_USER):
             raise Problem(
                 f"Milvus refuses the user: {said}",
                 hint="--secret NAME: the variable holds user:password, or an API key",
+            ) from error
+        if "permission deny" in said.lower():
+            raise Problem(
+                f"Milvus does not permit it: {said}",
+                hint="grant the user's role all privileges of collections, and of aliases, in this database",
+            ) from error
+        if "connect" in said.lower() or "unavailable" in said.lower():
+            raise Problem(
+                f"Milvus cannot be reached: {said}", hint=f"see that the server runs; {AGAIN}"
             ) from error
         raise Problem(f"Milvus refused: {said}", hint=AGAIN) from error

@@ -11,6 +11,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -37,15 +38,17 @@ def upsert_of(service: Any) -> Callable[..., Any]:
 class Upserts:
     """A connection that writes rows. Safe to use from several threads."""
 
-    def __init__(self, place: str, *, tls: bool, token: str, database: str) -> None:
+    def __init__(self, place: str, *, tls: bool, roots: str | None, token: str, database: str) -> None:
         self._database = database
         self._channel = (
-            grpc.secure_channel(place, grpc.ssl_channel_credentials(), OPTIONS)
+            grpc.secure_channel(place, _credentials(roots), OPTIONS)
             if tls
             else grpc.insecure_channel(place, OPTIONS)
         )
         secret = base64.b64encode(token.encode()).decode()
+        # A server with users looks up in the metadata what they may do in which database.
         self._metadata = [("authorization", secret)] if token else []
+        self._metadata += [("dbname", database)] if database else []
         self._call = upsert_of(MilvusServiceStub(self._channel))
 
     def send(self, collection: str, rows: Rows) -> None:
@@ -73,6 +76,11 @@ class Upserts:
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
+
+
+def _credentials(roots: str | None) -> Any:
+    """Of a file of authorities; None: those of gRPC."""
+    return grpc.ssl_channel_credentials(None if roots is None else Path(roots).read_bytes())
 
 
 def upsert_request(collection: str, database: str, rows: Rows) -> Any:

@@ -26,12 +26,14 @@ from launcher.loading.contents import Contents, decode, encode, name_behind_alia
 from launcher.loading.stores.common.backpressure import Busy, Limits, Rejected, rows_within
 from launcher.loading.stores.common.behind_alias import BehindAlias
 from launcher.loading.stores.common.schema_limits import check_schema
+from launcher.loading.stores.common.tls import checked_authorities
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
 
 METADATA = "embedfleet"  # of a collection: what it holds
+PORT = 6_333
 OWN_FIELDS = ("id", "chunk")
 NAMESPACE = UUID("5e1bbd5c-55d2-4ab7-9e0c-6a6f2f6a9d10")  # of the ids of points
 MOST_DIMENSIONS = 65_536
@@ -54,9 +56,10 @@ class Qdrant(BehindAlias):
 
     def __init__(self, target: Target, api_key: str | None = None) -> None:
         super().__init__(target.collection)
+        checked_authorities(target, PORT, "qdrant")  # httpx, the client's own, looks at SSL_CERT_FILE as well
         scheme = "https" if target.options.get("tls") else "http"
         self._client = QdrantClient(
-            url=f"{scheme}://{target.host}:{target.port or 6333}",
+            url=f"{scheme}://{target.host}:{target.port or PORT}",
             api_key=api_key,
             timeout=TIMEOUT,
             check_compatibility=False,  # it asks for the version, and prints

@@ -36,13 +36,14 @@ from launcher.loading.contents import Contents, decode, encode, name_behind_alia
 from launcher.loading.stores.common.backpressure import Busy, Limits, rows_within
 from launcher.loading.stores.common.behind_alias import BehindAlias
 from launcher.loading.stores.common.schema_limits import check_schema
-from launcher.loading.stores.common.tls import check_tls
+from launcher.loading.stores.common.tls import checked_authorities
 from launcher.loading.stores.redis_commands import transaction
 from launcher.loading.vector_store import Element, FileId, Key, Rows, Schema, Vectors, text_of_key
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target
 from tasks.protocol.dtypes import Dtype
 
+PORT = 6_379
 OWN_FIELDS = ("id", "chunk", "vector")
 MOST_DIMENSIONS = 32_768  # RediSearch's own
 REQUEST_BYTES, REQUEST_ROWS, REQUESTS = 4 * 2**20, 1_000, 4
@@ -77,15 +78,13 @@ class RediSearch(BehindAlias):
     def __init__(self, target: Target, password: str | None = None) -> None:
         super().__init__(target.collection)
         self._graph: bool | None = None  # whether the index has one; None: not asked yet
-        host, port, tls = target.host or "localhost", target.port or 6379, bool(target.options.get("tls"))
-        if tls:
-            check_tls(host, port, "redis")
         self._client: Any = redis.Redis(
-            host=host,
-            port=port,
+            host=target.host or "localhost",
+            port=target.port or PORT,
             username=target.user,
             password=password,
-            ssl=tls,
+            ssl=bool(target.options.get("tls")),
+            ssl_ca_certs=checked_authorities(target, PORT, "redis"),
             socket_timeout=TIMEOUT,
             protocol=2,
         )

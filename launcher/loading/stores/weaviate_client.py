@@ -7,12 +7,13 @@ import contextlib
 import logging
 import re
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 from weaviate import WeaviateClient
-from weaviate.classes.init import AdditionalConfig, Auth, Timeout
+from weaviate.classes.init import AdditionalConfig, Auth, GrpcConfig, Timeout
 from weaviate.connect import ConnectionParams
 from weaviate.exceptions import (
     AuthenticationFailedError,
@@ -26,10 +27,11 @@ from weaviate.exceptions import (
 
 from launcher.errors import Problem
 from launcher.loading.stores.common.backpressure import Busy, Rejected
+from launcher.loading.stores.common.tls import checked_authorities
 from launcher.sinks.targets import Target
 
 TIMEOUT = Timeout(init=30, query=60, insert=120)  # seconds
-GRPC_PORT = 50_051
+GRPC_PORT, TLS_PORT = 50_051, 443
 CLOUD = ".weaviate.cloud"  # whose gRPC is at another name, behind TLS's own port
 BUSY_CODES = frozenset(
     {
@@ -58,16 +60,20 @@ def connected(target: Target, api_key: str | None) -> Any:
     """
     logging.getLogger("weaviate-client").setLevel(logging.CRITICAL)  # it logs each object that failed
     params = _params(target)
+    authorities = checked_authorities(target, TLS_PORT, "weaviate")
+    credentials = (
+        None if authorities is None else grpc.ssl_channel_credentials(Path(authorities).read_bytes())
+    )
     with problems():
         client = WeaviateClient(
             connection_params=params,
             auth_client_secret=Auth.api_key(api_key) if api_key else None,
-            additional_config=AdditionalConfig(timeout=TIMEOUT),
+            additional_config=_config(credentials),
             skip_init_checks=True,  # they ask a registry of packages for the newest client
         )
         try:
             client.connect()
-            _check_grpc(params)
+            _check_grpc(params, credentials)
         except (
             KeyError,
             TypeError,
@@ -110,15 +116,22 @@ def _params(target: Target) -> Any:
     place, _, port = target.options.get("grpc", "").rpartition(":")
     return ConnectionParams.from_params(
         http_host=host,
-        http_port=target.port or (443 if tls else 8080),
+        http_port=target.port or (TLS_PORT if tls else 8080),
         http_secure=tls,
         grpc_host=place or (f"grpc-{host}" if cloud else host),
-        grpc_port=int(port or (443 if cloud else GRPC_PORT)),
+        grpc_port=int(port or (TLS_PORT if cloud else GRPC_PORT)),
         grpc_secure=tls,
     )
 
 
-def _check_grpc(params: Any) -> None:
+def _config(credentials: Any) -> Any:
+    """Time limits, and whose certificates are accepted where a user says it: by REST, of SSL_CERT_FILE, and by gRPC."""
+    if credentials is None:
+        return AdditionalConfig(timeout=TIMEOUT)
+    return AdditionalConfig(timeout=TIMEOUT, trust_env=True, grpc_config=GrpcConfig(credentials=credentials))
+
+
+def _check_grpc(params: Any, credentials: Any) -> None:
     """Check that the second port answers, before a load waits for it.
 
     Raises:
@@ -126,7 +139,7 @@ def _check_grpc(params: Any) -> None:
     """
     place = f"{params.grpc.host}:{params.grpc.port}"
     channel = (
-        grpc.secure_channel(place, grpc.ssl_channel_credentials())
+        grpc.secure_channel(place, credentials or grpc.ssl_channel_credentials())
         if params.grpc.secure
         else grpc.insecure_channel(place)
     )

@@ -9,6 +9,6 @@ backpressure: fewer and smaller requests while a store is busy.
 fence: a loader that was away writes nothing more once its load is over.
 reads: what was written and is not seen yet.
 row_names: the one text that names a row.
-tls: whether a server speaks TLS at all.
+tls: whose certificates are accepted, and whether a server speaks TLS at all.
 signs: packed bits as numbers.
 """

@@ -16,8 +16,10 @@ import numpy as np
 from elasticsearch import ApiError, TransportError, UnsupportedProductError
 from elasticsearch import Elasticsearch as Client
 
+from launcher.loading.stores.common.tls import checked_authorities
 from launcher.loading.stores.search_engines.search_engine import (
     EF_SEARCH,
+    PORT,
     REQUESTS,
     RETRIES,
     TIMEOUT,
@@ -40,7 +42,8 @@ class _Api:
 
     def __init__(self, target: Target, secret: str | None) -> None:
         scheme = "https" if target.options.get("tls") else "http"
-        about: Json = {}
+        authorities = checked_authorities(target, PORT, "elasticsearch")
+        about: Json = {} if authorities is None else {"ca_certs": authorities}
         if target.user:
             about["basic_auth"] = (target.user, secret or "")
         elif secret:
@@ -48,7 +51,7 @@ class _Api:
         # It logs each failure that it tries again; ours are said once.
         logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
         self._client: Any = Client(
-            f"{scheme}://{target.host or 'localhost'}:{target.port or 9200}",
+            f"{scheme}://{target.host or 'localhost'}:{target.port or PORT}",
             connections_per_node=REQUESTS,
             request_timeout=TIMEOUT,
             max_retries=RETRIES,

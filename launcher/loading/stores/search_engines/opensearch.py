@@ -16,8 +16,10 @@ from opensearchpy import OpenSearch as Client
 from opensearchpy.exceptions import ConnectionError as LostError
 from opensearchpy.exceptions import OpenSearchException, TransportError
 
+from launcher.loading.stores.common.tls import checked_authorities
 from launcher.loading.stores.search_engines.search_engine import (
     EF_SEARCH,
+    PORT,
     REQUESTS,
     RETRIES,
     TIMEOUT,
@@ -39,8 +41,9 @@ class _Api:
         # It logs each answer that is an error, also for an index that is not there; ours are said once.
         logging.getLogger("opensearch").setLevel(logging.CRITICAL)
         self._client: Any = Client(
-            hosts=[{"host": target.host or "localhost", "port": target.port or 9200}],
+            hosts=[{"host": target.host or "localhost", "port": target.port or PORT}],
             use_ssl=bool(target.options.get("tls")),
+            ca_certs=checked_authorities(target, PORT, "opensearch"),
             http_auth=(target.user, password or "") if target.user else None,
             pool_maxsize=REQUESTS,
             timeout=TIMEOUT,

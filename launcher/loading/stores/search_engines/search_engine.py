@@ -34,6 +34,7 @@ from tasks.protocol.dtypes import Dtype
 Json = dict[str, Any]
 
 META = "embedfleet"  # in `_meta` of a mapping: what the index holds
+PORT = 9_200  # of both products
 OWN_FIELDS = ("id", "chunk", "vector")
 MOST_ID_BYTES = 512  # of an _id
 MOST_INDEXED = 8_191  # characters of a kept text that can be filtered by: 32,766 bytes are the servers' limit
