@@ -1,6 +1,6 @@
 """The address of a vector store: which store, where, and which table or collection.
 
-    postgresql://[USER@]HOST[:PORT]/DATABASE?table=[SCHEMA.]TABLE
+    postgresql://[USER@]HOST[:PORT][,HOST[:PORT]]/DATABASE?table=[SCHEMA.]TABLE
     milvus[+https]://HOST[:PORT]/[DATABASE/]COLLECTION
     qdrant[+https]://HOST[:PORT]/COLLECTION
     redis[s]://[USER@]HOST[:PORT]/INDEX
@@ -20,6 +20,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import zip_longest
 from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -113,7 +114,25 @@ WITH_USER: frozenset[Kind] = frozenset({"redis", "opensearch", "elasticsearch"})
 WITH_OPTIONS: Mapping[Kind, frozenset[str]] = {"weaviate": frozenset({"grpc"})}
 WITH_DATABASE: frozenset[Kind] = frozenset({"milvus"})
 # Of PostgreSQL's parameters those that say how to connect; the password is none of them.
-CONNECTION_OPTIONS = ("sslmode", "sslrootcert", "connect_timeout", "application_name", "host")
+CONNECTION_OPTIONS = (
+    *(
+        "sslmode",
+        "sslrootcert",
+        "connect_timeout",
+        "application_name",
+        "host",
+        "port",
+        "target_session_attrs",
+    ),
+)
+# The values that libpq takes of some of them.
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "sslmode": ("prefer", "disable", "allow", "require", "verify-ca", "verify-full"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+}
+# One of several hosts with its port, if it has one; an address of IPv6 is in brackets.
+HOST = re.compile(r"(?:\[(?P<ip6>[^]]*)]|(?P<name>[^:]*))(?::(?P<port>.*))?")
+PORTS = re.compile(r"(?:[0-9]{1,5})?(?:,(?:[0-9]{1,5})?)*")
 # Small letters, because PostgreSQL makes them small wherever a name is not quoted.
 TABLE = re.compile(r"(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,39}")
 COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
@@ -172,9 +191,9 @@ def parse_target(word: str) -> Target:
         )
     if SCHEMES[scheme] == "lance":
         return _lance(rest)
-    parts = _split(word)
     if SCHEMES[scheme] == "pgvector":
-        return _pgvector(parts)
+        return _pgvector(_split(_with_hosts_as_parameters(word)))
+    parts = _split(word)
     return _of_service(parts) if SCHEMES[scheme] in SERVICES else _of_server(parts)
 
 
@@ -212,6 +231,21 @@ def _split(word: str) -> SplitResult:
     return parts
 
 
+def _with_hosts_as_parameters(word: str) -> str:
+    """The same address; of several hosts, as libpq takes them, with the parameters `host` and `port`."""
+    scheme, _, rest = word.partition("://")
+    place, slash, tail = rest.partition("/")
+    user, at, hosts = place.rpartition("@")
+    if "," not in hosts:
+        return word
+    each = [HOST.fullmatch(host) for host in hosts.split(",")]
+    asked = "&" if "?" in tail else "?"
+    names = ",".join(found["name"] or found["ip6"] or "" for found in each if found)
+    ports = ",".join(found["port"] or "" for found in each if found)
+    found = f"{scheme}://{user}{at}{slash}{tail}{asked}host={names}"
+    return f"{found}&port={ports}" if ports.strip(",") else found
+
+
 def _pgvector(parts: SplitResult) -> Target:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     table = options.pop("table", "")
@@ -226,6 +260,17 @@ def _pgvector(parts: SplitResult) -> Target:
             f"the address has an unknown parameter {unknown[0]!r}",
             hint=f"did you mean {near[0]}?" if near else f"known: table, {', '.join(CONNECTION_OPTIONS)}",
         )
+    for name, known in CHOICES.items():
+        if options.get(name, known[0]) not in known:
+            near = get_close_matches(options[name], known, n=1)
+            raise Usage(
+                f"{name}={options[name][:40]} is none of PostgreSQL's",
+                hint=f"did you mean {near[0]}?" if near else f"one of {', '.join(known)}",
+            )
+    if not PORTS.fullmatch(options.get("port", "")):
+        raise Usage(
+            f"port={options['port'][:60]} is no port", hint="a number, or one for each host: 5432,5433"
+        )
     if not database or "/" in database:
         raise Usage("the address names no database", hint=f"such as {example}")
     if not TABLE.fullmatch(table):
@@ -236,9 +281,19 @@ def _pgvector(parts: SplitResult) -> Target:
         )
     user = unquote(parts.username) if parts.username else None
     host = options.pop("host", None) or parts.hostname
-    port = f":{parts.port}" if parts.port else ""
-    shown = f"postgresql://{f'{user}@' if user else ''}{host or ''}{port}/{database}?table={table}"
+    places = _places(host or "", options.get("port") or str(parts.port or ""))
+    shown = f"postgresql://{f'{user}@' if user else ''}{places}/{database}?table={table}"
     return Target("pgvector", shown, table, host, parts.port, user, database, options)
+
+
+def _places(hosts: str, ports: str) -> str:
+    """Hosts with their ports. One port is that of all hosts."""
+    names, numbers = hosts.split(","), ports.split(",")
+    if len(numbers) == 1:
+        numbers *= len(names)
+    return ",".join(
+        f"{name}:{number}" if number else name for name, number in zip_longest(names, numbers, fillvalue="")
+    )
 
 
 def _of_server(parts: SplitResult) -> Target:

@@ -13,6 +13,29 @@ def test_address_of_postgresql_names_host_database_and_table() -> None:
     assert found.shown == "postgresql://ann@db.example:5433/my db?table=app.docs"
 
 
+@pytest.mark.parametrize(
+    ("place", "host", "port", "shown"),
+    [
+        ("a:5432,b:5433", "a,b", "5432,5433", "a:5432,b:5433"),
+        ("a,b", "a,b", None, "a,b"),
+        ("a:5432,b", "a,b", "5432,", "a:5432,b"),
+        ("[::1]:5432,[::2]", "::1,::2", "5432,", "::1:5432,::2"),
+    ],
+)
+def test_postgresql_may_have_several_hosts(place: str, host: str, port: str | None, shown: str) -> None:
+    target = parse_target(f"postgresql://me@{place}/docs?table=notes&target_session_attrs=read-write")
+    assert (target.host, target.options.get("port"), target.user, target.database) == (
+        host,
+        port,
+        "me",
+        "docs",
+    )
+    assert target.options["target_session_attrs"] == "read-write"
+    assert target.shown == f"postgresql://me@{shown}/docs?table=notes"
+    words = f"host={host}" + (f"&port={port}" if port else "")
+    assert parse_target(f"postgresql://me@/docs?table=notes&{words}").shown == target.shown
+
+
 def test_host_may_be_left_to_the_client() -> None:
     found = parse_target("postgresql:///docs?table=docs&host=/var/run/postgresql")
     assert (found.host, found.port) == ("/var/run/postgresql", None)
@@ -103,6 +126,13 @@ def test_bucket_of_lance(word: str) -> None:
         ("postgresql://h/d?table=" + "t" * 41, "cannot be the name of a table", "40 at most"),
         ("postgresql://h/d?table=t&sslmod=x", "unknown parameter 'sslmod'", "did you mean sslmode?"),
         ("postgresql://h:port/d?table=t", "cannot be read", "HOST:PORT"),
+        ("postgresql://h:1,i:port/d?table=t", "port=1,port is no port", "one for each host"),
+        (
+            "postgresql://h/d?table=t&target_session_attrs=readwrite",
+            "is none of PostgreSQL's",
+            "did you mean read-write?",
+        ),
+        ("postgresql://h/d?table=t&sslmode=on", "sslmode=on is none", "one of prefer"),
         ("postgresql://h/d?table=t#x", "has a #", "%23"),
         ("milvus://h", "cannot be the name of a collection", "milvus://localhost/docs"),
         ("milvus:///docs", "names no host", "milvus://localhost/docs"),

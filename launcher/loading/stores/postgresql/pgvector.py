@@ -80,7 +80,7 @@ class PgVector:
         tables.check_schema(schema)
         self._schema, self._index = schema, index
         self._table = TableName(self._name.schema, f"{self._name.name}__next") if replace else self._name
-        with problems(), self._server.own().transaction():
+        with problems(), self._server.transaction():
             self._lock()
             self._server.run(tables.CREATE_LEDGER.format(self._ledger()))
             have = self._contents(self._table)
@@ -110,7 +110,7 @@ class PgVector:
         """Write a file in one transaction, unless the ledger has it: a second loader waits here for the first."""
         claim = tables.CLAIM.format(self._ledger())
         values = [file.load, file.run, file.sha256, file.key, file.rows]
-        with problems(), self._server.own().transaction():
+        with problems(), self._server.transaction():
             if not self._is_over() and self._server.run(claim, values):
                 written = self._merge(batches) if merge else self._copy(self._table.quoted, batches)
                 if written != file.rows:
@@ -122,7 +122,7 @@ class PgVector:
 
     def delete(self, keys: Sequence[Key]) -> int:
         """Delete rows in one statement, unless a later load has begun."""
-        with problems(), self._server.own().transaction():
+        with problems(), self._server.transaction():
             if self._fence is not None and keys:
                 self._lock()  # a later load, which has it too when it begins, may want some of these rows
                 self._is_over()
@@ -132,7 +132,7 @@ class PgVector:
         """Add the primary key, build the index, take the place of the replaced table."""
         del receipts
         key, index = tables.names_of(contents)
-        with problems(), self._server.own().transaction():
+        with problems(), self._server.transaction():
             self._lock()
             check_takes_place(self._contents(self._name), contents, str(self._name))
             if not self._has_index(key):
@@ -146,12 +146,12 @@ class PgVector:
 
     def count(self) -> int:
         """Counted, not estimated."""
-        with problems():
+        with problems(), self._server.transaction():
             return int(self._server.run(sql.SQL("SELECT count(*) FROM {}").format(self._table.quoted))[0][0])
 
     def fetch(self, keys: Sequence[Key]) -> Mapping[Key, Vectors]:
         """Fetch the vectors of these keys in the server's binary format."""
-        with problems():
+        with problems(), self._server.transaction():
             element = self._element_of_table()
             query = tables.FETCH.format(tables.SEND[element], tables.KEYS, self._table.quoted)
             found = self._server.run(query, _columns(keys))
@@ -163,7 +163,7 @@ class PgVector:
 
     def search(self, vector: Vectors, k: int, *, exact: bool) -> list[Key]:
         """Ordered by the cosine distance, or by the Hamming distance of bits."""
-        with problems(), self._server.own().transaction():
+        with problems(), self._server.transaction():
             query = tables.nearest(self._table, vector, self._element_of_table(), k, exact=exact)
             wanted = max(EF_SEARCH, min(k, MOST_EF_SEARCH))
             self._server.run(sql.SQL("SET LOCAL enable_indexscan = {}").format("off" if exact else "on"))
@@ -322,7 +322,7 @@ class PgVector:
             self._build_in(wanted, statement, workers=0)
 
     def _build_in(self, memory: int, statement: sql.Composed, workers: int | None = None) -> None:
-        with self._server.own().transaction():
+        with self._server.transaction():
             self._server.run(sql.SQL("SET LOCAL maintenance_work_mem = {}").format(f"{memory // 1024}kB"))
             if workers is not None:
                 setting = sql.SQL("SET LOCAL max_parallel_maintenance_workers = {}")

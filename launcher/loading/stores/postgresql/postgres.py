@@ -17,12 +17,14 @@ CONNECT_SECONDS = 10
 AGAIN = "run the same command again: files that are loaded are not written twice"
 UNIQUE_IDS = "make corpus.id unique and embed again, or leave it out of the job: ids are then the file and the position"
 # A COPY and the build of an index take as long as they take: servers of providers often end statements after minutes.
-# What this client asked for itself (PGOPTIONS) stays.
-NO_TIMEOUTS = sql.SQL("""
-SELECT set_config(name, '0', false) FROM pg_settings
+# What this client asked for itself (PGOPTIONS) stays. Switched off a transaction at a time: behind a pooler the next
+# client has the same session.
+TIMEOUTS = sql.SQL("""
+SELECT name FROM pg_settings
 WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
   AND setting <> '0' AND source <> 'client'
 """)
+NO_TIMEOUT = sql.SQL("SELECT set_config(name, '0', true) FROM unnest(%s::text[]) AS t (name)")
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = tuple[Any, ...]
 
@@ -54,15 +56,26 @@ class Connections:
                 "client_encoding": "UTF8",  # of a database of SQL_ASCII, text would come as bytes
             }
             parameters = {**defaults, **target.options, **known}
-            found = psycopg.connect(make_conninfo(dbname=target.database, **parameters), autocommit=True)
+            # Nothing is prepared: behind a pooler the next statement may come to another session.
+            address = make_conninfo(dbname=target.database, **parameters)
+            found = psycopg.connect(address, autocommit=True, prepare_threshold=None)
             try:
-                found.execute(NO_TIMEOUTS)
+                self._local.timeouts = [name for (name,) in found.execute(TIMEOUTS).fetchall()]
             except BaseException:
                 found.close()
                 raise
             self._local.connection = found
             self._all.append(found)
         return found
+
+    @contextlib.contextmanager
+    def transaction(self) -> Generator[None]:
+        """A transaction of this thread, which no timeout of the server ends. One in another is a part of it."""
+        connection = self.own()
+        with connection.transaction():
+            if self._local.timeouts:
+                connection.execute(NO_TIMEOUT, [self._local.timeouts])
+            yield
 
     def run(self, query: sql.SQL | sql.Composed, values: Sequence[Any] = ()) -> list[Row]:
         """Run one statement and return its rows."""
@@ -121,7 +134,7 @@ _KNOWN: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
     (
         (errors.ReadOnlySqlTransaction,),
         "PostgreSQL takes no writes here",
-        "name the primary server: this is a replica, or default_transaction_read_only is on for the database or the user",
+        "name the primary server (?target_session_attrs=read-write finds it), or look at default_transaction_read_only",
     ),
     (
         (errors.InvalidSchemaName,),
@@ -142,9 +155,13 @@ _KNOWN: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
 )
 
 
+# What libpq says where `target_session_attrs` wants another kind of server.
+_READ_ONLY = ("session is read-only", "server is in hot standby mode")
+
+
 def _problem(error: psycopg.Error) -> Problem:
     said = error.diag.message_detail if isinstance(error, errors.UniqueViolation) else None
-    what, hint = next((what, hint) for kinds, what, hint in _KNOWN if isinstance(error, kinds))
+    what, hint = _known_of(type(error))
     lost = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
     if what == _LOST and not lost:  # a lock, memory: the server answered
         what, hint = _REFUSED, AGAIN
@@ -156,6 +173,13 @@ def _problem(error: psycopg.Error) -> Problem:
             "PostgreSQL refuses the user",
             "name a user of the server: PGUSER, or postgresql://USER@HOST/...",
         )
+    elif any(words in str(error) for words in _READ_ONLY):
+        what, hint = _known_of(errors.ReadOnlySqlTransaction)
     elif "password" in str(error):
         hint = _HINT_OF_REFUSAL
     return Problem(f"{what}: {said or first_line(error)}", hint=hint)
+
+
+def _known_of(kind: type[psycopg.Error]) -> tuple[str, str]:
+    """What is said of a class of errors, and what to do."""
+    return next((what, hint) for kinds, what, hint in _KNOWN if issubclass(kind, kinds))

@@ -1,5 +1,6 @@
 """PostgreSQL with pgvector, for real: tables, types, indexes, refusals, and changes that write only what changed."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from launcher.errors import Problem
@@ -16,7 +18,7 @@ from launcher.loading.check import check_store
 from launcher.loading.connect import connect
 from launcher.loading.loader import LoadOptions, load
 from launcher.loading.stores.postgresql.copy_binary import buffers
-from launcher.loading.stores.postgresql.postgres import problems
+from launcher.loading.stores.postgresql.postgres import Connections, problems
 from launcher.loading.vector_store import Rows, Schema
 from launcher.sinks.index import IndexSpec
 from launcher.sinks.targets import Target, parse_target
@@ -196,6 +198,35 @@ def test_server_that_takes_no_writes_is_named(
     with pytest.raises(Problem, match="takes no writes here") as failed:
         loaded(target, tmp_path)
     assert "name the primary server" in failed.value.hint
+    word = target.shown + "&target_session_attrs=read-write"
+    with pytest.raises(Problem, match=r"takes no writes here: .*session is read-only"):
+        loaded(parse_target(word), tmp_path)
+
+
+def test_of_several_hosts_one_that_takes_writes_is_loaded(target: Target, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        away = gone.getsockname()[1]
+    place = f"@127.0.0.1:{away},127.0.0.1:{target.port}/"
+    word = target.shown.replace(f"@127.0.0.1:{target.port}/", place) + "&target_session_attrs=read-write"
+    loaded(parse_target(word), tmp_path)
+
+
+def test_session_that_a_pooler_gives_to_others_is_left_as_it_was(
+    target: Target, server: psycopg.Connection[Any]
+) -> None:
+    server.execute("CREATE ROLE pooled LOGIN SUPERUSER")
+    server.execute("ALTER ROLE pooled SET statement_timeout = '7s'")
+    connections = Connections(replace(target, user="pooled"), None)
+    try:
+        with connections.transaction(), connections.transaction():
+            assert connections.run(sql.SQL("SHOW statement_timeout")) == [("0",)]
+        for _ in range(20):
+            connections.run(sql.SQL("SELECT %s"), [1])
+        assert connections.run(sql.SQL("SHOW statement_timeout")) == [("7s",)]
+        assert connections.run(sql.SQL("SELECT count(*) FROM pg_prepared_statements")) == [(0,)]
+    finally:
+        connections.close()
+        server.execute("DROP ROLE pooled")
 
 
 def test_schema_that_is_not_there_is_named(target: Target, tmp_path: Path) -> None:
