@@ -110,10 +110,15 @@ def check_output_there(store: Store, run: str, receipts: Iterable[Receipt]) -> N
         raise output_gone(missing)
 
 
-def output_gone(missing: MissingOutput) -> Problem:
+def output_gone(missing: MissingOutput, *, finished: bool = True) -> Problem:
     """The error of a command that needs an output that is not there."""
+    if not finished and not missing.done:
+        return Problem(
+            f"run {missing.run} was not started, or its output is gone: {missing}",
+            hint=f"embedfleet resume {missing.run} starts it",
+        )
     return Problem(
-        f"run {missing.run} was finished, and its output is gone or incomplete: {missing}",
+        f"run {missing.run} was {'finished' if finished else 'begun'}, and its output is gone or incomplete: {missing}",
         hint=f"restore it; or embed what is missing again: embedfleet resume {missing.run}",
     )
 

@@ -7,11 +7,18 @@ lists the files of the part in its receipt. Pure: values and their JSON, no cloc
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
 
 from tasks.protocol import documents
 from tasks.protocol.bounds import Count, Name, QuarantineKey, Seconds, VectorsKey
 from tasks.protocol.start_stages import StartSeconds
 
+Retries = Annotated[
+    int, Meta(ge=0, le=999_998)
+]  # the names of retries have six digits, and one more can be asked for
+MAX_FAULT = 2_000  # characters of a fault that are read
 SCHEMA = "embedfleet/receipt/3"
 PART_SCHEMA = "embedfleet/part/1"
 
@@ -78,7 +85,7 @@ class Receipt:
     tokens_repeated: Count = 0  # of `tokens`, those that deduplication skipped
     # Damaged places behind which an unknown number of rows is lost: then `failed_rows` is the least number.
     cut_short: Count = 0
-    retry: Count = 0  # how often the shard had been put back to be tried again: its newest receipt counts
+    retry: Retries = 0  # how often the shard had been put back to be tried again: its newest receipt counts
     # how long the worker took to start, by stage; None: it is not the worker's first receipt, or not known
     cold_start: StartSeconds | None = None
 
@@ -129,7 +136,8 @@ def load(body: bytes) -> Receipt:
     Raises:
         BadDocument: it is not a receipt of this schema.
     """
-    return documents.decode(body, Receipt, "a receipt", SCHEMA)
+    found = documents.decode(body, Receipt, "a receipt", SCHEMA)
+    return found if found.fault is None else replace(found, fault=found.fault[:MAX_FAULT])
 
 
 def of_shard(body: bytes, run: str, shard: str) -> Receipt:

@@ -115,7 +115,7 @@ class FolderStore:
         except OSError as error:
             raise _refusal(error, self.root) from error
         finally:
-            with contextlib.suppress(NotADirectoryError):  # a part of the key is a file: raised above
+            with contextlib.suppress(OSError):  # such as a disk that became read-only: raised above
                 temporary.unlink(missing_ok=True)
 
     def _walk(self, folder: str, prefix: str, after: str) -> Iterator[Entry]:

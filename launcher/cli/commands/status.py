@@ -91,7 +91,7 @@ def _check_output(ledger: Ledger, store: Store, run: Run) -> None:
     """
     if missing := find_missing(store, run.id, ledger.shards.each_receipt(run.id)):
         if run.state == RunState.DONE or missing.manifest:
-            raise output_gone(missing)
+            raise output_gone(missing, finished=run.state == RunState.DONE)
         say(f"the output is incomplete: {missing}; embedfleet resume {run.id} embeds it again")
 
 

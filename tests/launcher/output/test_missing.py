@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.output.missing import check_output_there
+from launcher.output.missing import check_output_there, find_missing, output_gone
 from tasks.errors import Problem
 from tasks.stores.folder import FolderStore
 from tests.support.finished_run import finished_run
@@ -40,3 +40,9 @@ def test_a_file_of_another_size_is_named(tmp_path: Path) -> None:
         match=f"1 of {len(receipts)} files are longer or shorter than their receipts say, the first is {key}",
     ):
         check_output_there(store, header.run, receipts)
+
+
+def test_a_run_that_was_never_started_is_not_called_finished(tmp_path: Path) -> None:
+    missing = find_missing(FolderStore(tmp_path / "out"), "run-1", [])
+    assert "was not started" in str(output_gone(missing, finished=False))
+    assert "was finished" in str(output_gone(missing))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.protocol.receipt import SCHEMA, Receipt, dump, load
+from tasks.protocol.receipt import MAX_FAULT, SCHEMA, Receipt, dump, load
 
 counts = st.integers(0, 2**60)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -89,6 +89,18 @@ def test_times_keep_their_moment_whatever_their_zone() -> None:
 
 def test_a_receipt_begins_with_its_schema() -> None:
     assert next(iter(json.loads(dump(receipt())).items())) == ("schema", SCHEMA)
+
+
+def test_more_retries_than_names_can_hold_are_refused() -> None:
+    """The next retry of such a shard would be marked under a name that no worker reads."""
+    body = dump(receipt(retry=1))
+    assert load(body).retry == 1
+    with pytest.raises(ValueError, match="999998"):
+        load(body.replace(b'"retry": 1', b'"retry": 999999'))
+
+
+def test_a_fault_of_any_length_is_cut() -> None:
+    assert load(dump(receipt(fault="x" * 1_000_000))).fault == "x" * MAX_FAULT
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{}", b'{"schema": "embedfleet/receipt/0"}', b"\xff"])

@@ -131,6 +131,15 @@ def test_a_full_disk_leaves_no_half_file(tiny: Path, write: str) -> None:
     folder.put("data/small", b"x" * 10_000)  # and the space is free again
 
 
+@pytest.mark.parametrize("write", ["create", "put"])
+def test_a_disk_that_is_mounted_read_only_is_refused(tiny: Path, write: str) -> None:
+    folder = FolderStore(tiny)
+    folder.put("data/old", b"x")
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny)], check=True)
+    with pytest.raises(StoreError, match="cannot write to"):
+        getattr(folder, write)("data/new", b"x")
+
+
 def test_a_full_disk_keeps_the_old_object(tiny: Path) -> None:
     folder = FolderStore(tiny)
     folder.put("pulse", b"old")
