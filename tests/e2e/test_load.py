@@ -5,10 +5,11 @@ What is there is read by the clients of the stores alone, and compared with the 
 
 import os
 import random
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from tests.support.buckets import Servers
 from tests.support.paths import ROOT
+from tests.support.stores import pinecone_server
 from tests.support.stores.store_readers import READERS, InLance, InMilvus, InPostgres, InQdrant, wanted
 from tests.support.stores.vector_stores import VectorStores
 from tests.support.vector_datasets import dataset_of
@@ -155,6 +157,31 @@ def test_loader_of_a_service_is_killed_eight_times(
     said = (tmp_path / "said").read_text()
     assert "nothing to load" in said
     assert "never run against the service" in said
+
+
+@pytest.fixture
+def imported(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a namespace that an import fills, of a Pinecone that reads the bucket."""
+    bucket = servers.bucket("s3", monkeypatch)  # before the server, which inherits where it is
+    with pinecone_server.running_pinecone() as address:
+        for name, value in pinecone_server.environment(address).items():
+            monkeypatch.setenv(name, value)
+        yield f"pinecone://docs-{DIMENSIONS}/papers?import={bucket}/import"
+
+
+def test_loader_that_imports_is_killed_eight_times(output: Path, imported: str, tmp_path: Path) -> None:
+    there = READERS["pinecone"](imported.partition("?")[0], output)
+    assert storm(output, imported, there.files) == 0, (tmp_path / "said").read_text()
+    assert_exact(there.rows(), output)
+
+
+def test_loader_that_makes_up_names_of_an_import_does_not_pass(
+    output: Path, imported: str, tmp_path: Path
+) -> None:
+    there = READERS["pinecone"](imported.partition("?")[0], output)
+    assert storm(output, imported, there.files, "tests.support.stores.importing_loader") == 1
+    said = (tmp_path / "said").read_text()
+    assert re.search(f"import 1 read [0-9,]+ rows, and the run has {FILES * ROWS:,}", said)
 
 
 MADE_UP = tuple(kind for kind in READERS if kind not in ("lance", "milvus"))
