@@ -72,13 +72,34 @@ def note_recorded(ledger: Ledger, store: Store, run: str, now: datetime) -> None
     except Problem as problem:
         _note_unknown(ledger, run, str(problem), now)
         raise
-    found = spent_elsewhere(lives_so_far(ledger, run, now, None), records, doubtful_lives(ledger, run))
+    own, doubtful = lives_so_far(ledger, run, now, None), doubtful_lives(ledger, run)
+    found = spent_elsewhere(own, records, doubtful)
+    followed = _followed_lives(ledger, run)
+    more = _more_than_own(
+        [one for one in own if one.key not in doubtful and one.key not in followed], records
+    )
+    found = replace(
+        found, unknown_usd=found.unknown_usd + sum(more), unknown_lives=found.unknown_lives + len(more)
+    )
     if not found.open:
         note_elsewhere(ledger, run, found, now)
     else:
         _note(ledger, run, _charge(found, now))
         reason = f"{plural(len(found.open), 'machine')} that other launchers recorded may have cost more since then"
         _note_unknown(ledger, run, reason, now)
+
+
+def _followed_lives(ledger: Ledger, run: str) -> set[LifeKey]:
+    """Lives of rented machines whose end their provider confirmed: their cost is no less right than a record's."""
+    return {(life.machine, str(life.number)) for life in ledger.machines.lives(run) if life.gone is not None}
+
+
+def _more_than_own(own: Sequence[LifeSpend], records: Sequence[DatedRecord]) -> list[Decimal]:
+    """What lives cost beyond what this ledger knows, which may have seen the last heartbeat of one and not its end."""
+    dearest = defaultdict[LifeKey, Decimal](Decimal)
+    for life in (life for dated in records for life in dated.record.lives):
+        dearest[life.key] = max(dearest[life.key], life.usd)
+    return [dearest[life.key] - life.usd for life in own if dearest[life.key] > life.usd]
 
 
 def note_elsewhere(ledger: Ledger, run: str, found: Elsewhere, now: datetime) -> None:
@@ -98,7 +119,7 @@ def _charge(found: Elsewhere, now: datetime) -> Charge:
         quantity=float(found.unknown_lives),
         unit="machine lives",
         usd=found.unknown_usd,
-        reason="machines that other launchers of this run recorded",
+        reason="machine time that launchers recorded, and this ledger does not have",
     )
 
 

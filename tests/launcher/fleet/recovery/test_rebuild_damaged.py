@@ -12,6 +12,7 @@ import pytest
 
 from launcher.costs.run_costs import spend_so_far, spent_so_far
 from launcher.costs.shared_spend import LifeSpend, SpendRecord
+from launcher.fleet.budget.recorded_spend import note_recorded
 from launcher.fleet.budget.spend_records import SpendRecords
 from launcher.fleet.recovery.rebuild_ledger import Rebuilt, rebuild
 from launcher.ledger.ledger import Ledger
@@ -167,6 +168,18 @@ def test_total_is_not_called_known_while_the_end_of_a_recorded_machine_is_not(
     record(store, "run-1", life("zed", 7, 2, cloud="local"), life("zoe", 8, 6, cloud="local"))
     rebuilt(store, tmp_path)
     assert spend_so_far(ledger, "run-1", utc()).usd == before.known_usd + 6
+
+
+def test_ledger_that_saw_less_of_a_process_than_was_recorded_counts_the_record(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """A ledger from before the end of a run knows only the last heartbeats of its workers."""
+    _, ledger = rebuilt(store, tmp_path)
+    known = spend_so_far(ledger, "run-1", utc()).known_usd
+    record(store, "run-1", life("ann", 1, 50, cloud="local"))
+    note_recorded(ledger, store, "run-1", utc())
+    assert known < 50
+    assert spend_so_far(ledger, "run-1", utc()).usd == 50
 
 
 def test_record_of_what_was_spent_that_cannot_be_read_is_named(store: FolderStore, tmp_path: Path) -> None:
