@@ -1,4 +1,4 @@
-"""The SkyPilot task that rents one machine of a lot: readable YAML that a person could launch by hand.
+"""The SkyPilot task that rents one machine of a machine group: readable YAML that a person could launch by hand.
 
 Pure: values in, a mapping or its YAML out. Knows SkyPilot's YAML but not its library; knows no clock and no disk. Holds
 names of secrets only: their values reach SkyPilot through the environment. Nothing that a worker imports imports this.
@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-# RUN-lLOTmSLOT-ATTEMPT, or RUN-lLOT of a task that a person launched by hand
-_MACHINE = re.compile(r"(?P<run>.+)-l(?P<lot>[0-9]+)(?:m[0-9]+-[0-9]+)?")
+# RUN-lGROUPmSLOT-ATTEMPT, or RUN-lGROUP of a task that a person launched by hand
+_MACHINE = re.compile(r"(?P<run>.+)-l(?P<group>[0-9]+)(?:m[0-9]+-[0-9]+)?")
 _UNCUT_CHARACTERS = 25  # longer names are cut (JOBS_CLUSTER_NAME_PREFIX_LENGTH in sky/jobs/constants.py)
 _MIN_CUT_CHARACTERS = 18  # of a cut name, without its digest: SkyPilot keeps 22, less the hyphens at the end
-RUN_LABEL, LOT_LABEL = "embedfleet-run", "embedfleet-lot"
+RUN_LABEL, GROUP_LABEL = "embedfleet-run", "embedfleet-group"
 HOME = "~/embedfleet"  # on the machine
 MAX_RESTARTS = 3  # after the program failed. Without any, an announced preemption ends the job as FAILED
 RECOVERY = "EAGER_NEXT_REGION"
@@ -79,7 +79,7 @@ LINE_BREAKS = set("\x85\u2028\u2029\ufeff")  # PyYAML reads these back correctly
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a machine of a lot may run: location, instance type and price an hour; None: unknown."""
+    """Where a machine of a machine group may run: location, instance type and price an hour; None: unknown."""
 
     cloud: str
     region: str
@@ -101,10 +101,10 @@ def _infra(cloud: str, region: str, zone: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """What all machines of a lot have in common."""
+    """What all machines of a machine group have in common."""
 
     run: str
-    lot: int
+    group: int  # its number in the plan
     gpu: str  # our name of it
     gpus: float  # of a machine
     spot: bool
@@ -129,19 +129,19 @@ def machine_prefix(run: str) -> str:
     return run if run[:1].isalpha() else f"r-{run}"
 
 
-def machine_name(run: str, lot: int, slot: int, attempt: int) -> str:
-    """The name of a machine, and of its managed job: RUN-lLOTmSLOT-ATTEMPT."""
-    return f"{machine_prefix(run)}-l{lot}m{slot}-{attempt}"
+def machine_name(run: str, group: int, slot: int, attempt: int) -> str:
+    """The name of a machine, and of its managed job: RUN-lGROUPmSLOT-ATTEMPT."""
+    return f"{machine_prefix(run)}-l{group}m{slot}-{attempt}"
 
 
-def lot_of(name: str, run: str) -> int | None:
-    """The lot of a machine of this run, by its whole name; None where the name is not that of a machine of the run.
+def group_of(name: str, run: str) -> int | None:
+    """The group of a machine of this run, by its whole name; None where the name is not that of a machine of the run.
 
     The name of a run may be the beginning of another's, so a prefix alone proves nothing. A task that a person launched
-    by hand from its YAML is named after the lot alone, and costs as much.
+    by hand from its YAML is named after the group alone, and costs as much.
     """
     found = _MACHINE.fullmatch(name)
-    return int(found["lot"]) if found and found["run"] == machine_prefix(run) else None
+    return int(found["group"]) if found and found["run"] == machine_prefix(run) else None
 
 
 def is_cluster_of(cluster: str, run: str, jobs: Mapping[int, str]) -> bool:
@@ -151,7 +151,7 @@ def is_cluster_of(cluster: str, run: str, jobs: Mapping[int, str]) -> bool:
     characters by a digest (`generate_managed_job_cluster_name` in sky/jobs/utils.py); then the number tells the job.
     """
     stem, _, number = cluster.rpartition("-")
-    if lot_of(cluster, run) is not None or (number.isdigit() and lot_of(stem, run) is not None):
+    if group_of(cluster, run) is not None or (number.isdigit() and group_of(stem, run) is not None):
         return True
     job = jobs.get(int(number)) if number.isdigit() else None
     return job is not None and _is_cut(stem, job)
@@ -195,12 +195,12 @@ def describe(place: Place) -> str:
 def machine_task(
     spec: TaskSpec, machine: str = "", offset: int = 0, places: Sequence[Place] | None = None
 ) -> dict[str, Any]:
-    """The task of one machine. `places`: in which order to try; None: all places of the lot, cheapest first."""
+    """The task of one machine. `places`: in which order to try; None: all places of the group, cheapest first."""
     body: dict[str, Any] = {
-        "name": machine or f"{machine_prefix(spec.run)}-l{spec.lot}",
+        "name": machine or f"{machine_prefix(spec.run)}-l{spec.group}",
         "resources": _resources(spec, by_price(spec.places) if places is None else places),
         "file_mounts": {f"{HOME}/tasks": spec.code},
-        "envs": _envs(spec, machine or f"{machine_prefix(spec.run)}-l{spec.lot}m0-0", offset),
+        "envs": _envs(spec, machine or f"{machine_prefix(spec.run)}-l{spec.group}m0-0", offset),
         "setup": _setup(spec),
         "run": _run(spec),
     }
@@ -230,7 +230,7 @@ def _resources(spec: TaskSpec, places: Sequence[Place]) -> dict[str, Any]:
     return {
         **({} if spotless else {"use_spot": spec.spot}),
         "disk_size": spec.disk_gb,
-        "labels": {RUN_LABEL: label(spec.run), LOT_LABEL: f"lot-{spec.lot}"},
+        "labels": {RUN_LABEL: label(spec.run), GROUP_LABEL: f"group-{spec.group}"},
         "job_recovery": {"strategy": RECOVERY, "max_restarts_on_errors": MAX_RESTARTS},
         "ordered": [
             {

@@ -58,7 +58,7 @@ def _task(spec: TaskSpec) -> TaskFile:
 
 
 def _file(spec: TaskSpec) -> str:
-    return f"lot-{spec.lot}.yaml"
+    return f"group-{spec.group}.yaml"
 
 
 def _calls(plan: SavedPlan, specs: Sequence[TaskSpec]) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def _calls(plan: SavedPlan, specs: Sequence[TaskSpec]) -> tuple[str, ...]:
         counts = [place.machines for place in group.places]
         for slot in range(group.machines):
             first = home_place(spec.places, counts, slot) or by_price(spec.places)[0]
-            name = machine_name(spec.run, spec.lot, slot, 0)
+            name = machine_name(spec.run, spec.group, slot, 0)
             calls.append(f"sky.jobs.launch({_file(spec)}, name={name!r})  # first {describe(first)}")
     return tuple(calls)
 

@@ -181,7 +181,7 @@ def _local_machine(m: Machine, prices: Sequence[ObservedPrice]) -> MachineTime:
         state=m.state.value,
         stopping=m.stopping,
         rates=rates,
-        lot=m.lot,
+        group=m.lot,
         asked=m.intended,
         gone=m.ended,
     )
@@ -192,7 +192,7 @@ def _never_started(m: Machine) -> MachineTime:
     when = m.ended or m.intended
     return MachineTime(
         name=m.name, place=m.place, gpu=m.gpu, usd_per_hour=m.usd_per_hour, started=when, ready=None, ended=when,
-        state=m.state.value, cloud=m.cloud, region=m.region, zone=m.zone, purchase=m.purchase, lot=m.lot,
+        state=m.state.value, cloud=m.cloud, region=m.region, zone=m.zone, purchase=m.purchase, group=m.lot,
         instance_type=m.instance_type, asked=m.intended, gone=when,
     )  # fmt: skip
 
@@ -220,7 +220,7 @@ def _life(m: Machine, life: Life, lives: Sequence[Life], prices: Sequence[Observ
         zone=life.zone,
         purchase=life.purchase,
         instance_type=life.instance_type,
-        lot=m.lot,
+        group=m.lot,
         how=None if life.how is None else life.how.value,
         asked=life.asked or _asked_at(m, life, lives),
         gone=life.gone,

@@ -42,7 +42,7 @@ def renting_checks(plan: SavedPlan | None, ledger: Path, *, orphans: bool) -> li
 
 
 def cloud_checks(plan: SavedPlan | None = None) -> list[Check]:
-    """Check SkyPilot, its server and the clouds; with a plan, also the clouds and quotas that its lots need."""
+    """Check SkyPilot, its server and the clouds; with a plan, also the clouds and quotas that its machine groups need."""
     try:
         seen = skypilot_client.server_health()
     except Problem as problem:

@@ -39,15 +39,15 @@ def last_failure(context: RunContext, group: FleetGroup) -> Machine:
 
 def given_up_text(view: FleetView, group: FleetGroup, failure: Machine) -> str:
     """One line: the group, why it is given up, what was spent, and who does its work."""
-    what = f"lot {group.number} ({group.slots} x {group.gpu})"
+    what = f"group {group.number} ({group.slots} x {group.gpu})"
     return f"{what} is given up: {failure.reason}; {dollars(view.spent)} spent{_replacement(view)}"
 
 
 def _replacement(view: FleetView) -> str:
-    """Which lots take over, and how much slower the run is than planned if they cannot make up for all; or nothing."""
+    """Which groups take over, and how much slower the run is than planned if they cannot make up for all; or nothing."""
     targets = slot_targets(view)
     more = [g for g in view.groups if targets[g.number] > g.slots]
-    taking = [f"lot {g.number} goes from {g.slots} to {plural(targets[g.number], 'machine')}" for g in more]
+    taking = [f"group {g.number} goes from {g.slots} to {plural(targets[g.number], 'machine')}" for g in more]
     planned = sum(g.slots * (g.tokens_per_second or 0.0) for g in view.groups)
     now = sum(targets[g.number] * (g.tokens_per_second or 0.0) for g in view.groups)
     if not now or not planned:

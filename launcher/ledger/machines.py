@@ -67,7 +67,7 @@ class Machines:
         """Record the intent to start a machine, before it is started; return False where the name is not new.
 
         The caller starts the machine only where this returned True, so asking twice starts one machine.
-        `usd_per_hour` is of the whole machine, as planned. `lot` counts the lots of the plan from 0. `site` is where
+        `usd_per_hour` is of the whole machine, as planned. `lot`: the number of its machine group, from 0. `site`: where
         the machine is asked for; `place` is its short name, `site.place` by default.
         """
         row = {

@@ -180,7 +180,7 @@ class Machine:
     ended: datetime | None
     reason: str | None
     exit_code: int | None
-    lot: int | None = None  # of the plan, counted from 0
+    lot: int | None = None  # the number of its machine group in the plan, from 0
     cloud: str = "local"
     region: str | None = None
     zone: str | None = None

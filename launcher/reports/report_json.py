@@ -79,7 +79,7 @@ def report_document(report: Report) -> ReportDocument:
         instead=counterfactual_rows(report),
         lessons=lessons(report),
         places=tuple(place_spend(place, one) for place, one in report.spend.places.items()),
-        lots=tuple(group_spend(lot, one) for lot, one in report.spend.lots.items()),
+        lots=tuple(group_spend(number, one) for number, one in report.spend.groups.items()),
         machines=tuple(_machine(m, one, report) for m, one in zip(report.machines, lives, strict=True)),
         shards=ShardRows(report.done),
         series=speed_series(report),
@@ -271,7 +271,7 @@ def _machine(machine: MachineTime, metered: Metered, report: Report) -> MachineL
     return MachineLife(
         name=machine.name,
         life=machine.number,
-        lot=machine.lot,
+        lot=machine.group,
         place=machine.place,
         zone=machine.zone,
         gpu=machine.gpu,

@@ -42,10 +42,10 @@ def place_spend(place: str, metered: Metered) -> PlaceSpend:
     return PlaceSpend(place=place, **_usd(metered), known=known, seconds=seconds_by_part(metered))
 
 
-def group_spend(lot: int | None, metered: Metered) -> GroupSpend:
+def group_spend(number: int | None, metered: Metered) -> GroupSpend:
     """What the machines of one row of the plan cost; None: machines of no row."""
     known = KnownUsd(**_known(metered))
-    return GroupSpend(lot=lot, **_usd(metered), known=known, seconds=seconds_by_part(metered))
+    return GroupSpend(lot=number, **_usd(metered), known=known, seconds=seconds_by_part(metered))
 
 
 def _usd(metered: Metered) -> dict[str, Decimal | None]:
@@ -110,7 +110,7 @@ def lessons(report: Report) -> Lessons:
     if report.plan is None:
         return Lessons(lots=(), plan=None)
     learned = plan_accuracy.group_accuracies(report.plan, report.spend, report.machines, report.done)
-    lots = tuple(
+    groups = tuple(
         GroupLesson(
             gpu=one.gpu,
             cloud=one.cloud,
@@ -121,4 +121,4 @@ def lessons(report: Report) -> Lessons:
         )
         for one in learned
     )
-    return Lessons(lots=lots, plan=plan_accuracy.plan_error(report.plan, learned, report.spend.usd))
+    return Lessons(lots=groups, plan=plan_accuracy.plan_error(report.plan, learned, report.spend.usd))

@@ -48,7 +48,6 @@ def instance(cloud: str) -> Instance:
         state="running",
         started=None,
         run="run-1",
-        lot=None,
     )
 
 

@@ -111,7 +111,7 @@ def local(folder: Path, store: FolderStore, run: str) -> Callable[[], Backend]:
 def rented(folder: Path, store: FolderStore, run: str) -> Callable[[], Backend]:
     recipe = TaskSpec(
         run=run,
-        lot=0,
+        group=0,
         gpu="L4",
         gpus=1.0,
         spot=True,

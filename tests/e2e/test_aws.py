@@ -97,7 +97,7 @@ def test_spot_fleet_of_two_regions_survives_and_leaves_nothing(
 ) -> None:
     cloud.no_capacity(CHEAPEST)
     orphan = cloud.plant(
-        REGIONS[1], KIND, {skypilot_task.RUN_LABEL: "gone-1a2b3c4d", skypilot_task.LOT_LABEL: "lot-0"}
+        REGIONS[1], KIND, {skypilot_task.RUN_LABEL: "gone-1a2b3c4d", skypilot_task.GROUP_LABEL: "group-0"}
     )
     rental = SpotRental(cloud, "spot", SHARDS, hook.url)
     change_prices(cloud, BEFORE, utc() - timedelta(days=1))

@@ -183,11 +183,11 @@ def test_golden_task_files_match_the_plan_and_skypilot_accepts_them(
     plan, made = example(name)
     shown = dict(list(made.items())[:SHOWN])
     if os.environ.get("EMBEDFLEET_GOLDEN"):
-        for old in (EXAMPLES / name).glob("lot-*.yaml"):
+        for old in (EXAMPLES / name).glob("group-*.yaml"):
             old.unlink()
         for file, text in shown.items():
             (EXAMPLES / name / file).write_text(text, encoding="utf-8")
-    kept = {path.name: path.read_text(encoding="utf-8") for path in (EXAMPLES / name).glob("lot-*.yaml")}
+    kept = {path.name: path.read_text(encoding="utf-8") for path in (EXAMPLES / name).glob("group-*.yaml")}
     assert shown == kept
 
     for file, text in made.items():

@@ -229,7 +229,7 @@ def test_group_whose_machines_fail_in_setup_is_given_up_after_three(cluster: Slu
     open_to_all(rental.folder)
     launched = rental.run("launch", "plan.json", "--yes", "--max-cost", "5", timeout=PATIENCE)
     assert launched.returncode == 1, launched.stderr
-    assert "lot 0 (3 x L4) is given up" in launched.stderr
+    assert "group 0 (3 x L4) is given up" in launched.stderr
     assert "/no/such/environment/bin/python: No such file or directory" in launched.stderr
     assert re.search(r"Error: the machines gave up: .*\$\d+\.\d\d spent", launched.stderr)
     assert len([m for m in rental.machines(run) if m.lot == 0]) <= 6

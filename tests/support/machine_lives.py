@@ -93,12 +93,12 @@ def lived(
     workers: int,
     price: Decimal,
     changes: list[Decimal],
-    lot: int | None,
+    group: int | None,
 ) -> MachineTime:
     rates = tuple((at(started + n * length / 4), usd) for n, usd in enumerate(changes, 1))
     end = at(started + length)
     return cloud_machine(
-        name, started=at(started), ended=end, workers=workers, usd_per_hour=price, rates=rates, lot=lot
+        name, started=at(started), ended=end, workers=workers, usd_per_hour=price, rates=rates, group=group
     )
 
 

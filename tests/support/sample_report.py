@@ -117,10 +117,10 @@ def report() -> Report:
     """A finished run. One of its machines was preempted, and came back."""
     gcp: dict[str, Any] = {
         "place": "gcp/us-central1", "price": Decimal("0.92"), "cloud": "gcp", "region": "us-central1",
-        "purchase": "spot", "lot": 1,
+        "purchase": "spot", "group": 1,
     }  # fmt: skip
     machines = [
-        machine(W0, 5, 95, 552, stopping=at(530), cloud="aws", region="us-east-1", lot=0, gone=at(570)),
+        machine(W0, 5, 95, 552, stopping=at(530), cloud="aws", region="us-east-1", group=0, gone=at(570)),
         machine(W1, 8, 130, 300, state="PREEMPTED", how="PREEMPTED", gone=at(300), **gcp),
         machine(W1, 330, 420, 549, stopping=at(530), number=1, rates=((at(400), Decimal("0.8")),), **gcp),
     ]

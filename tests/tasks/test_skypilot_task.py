@@ -22,10 +22,10 @@ from tasks.skypilot_task import (
     accelerator,
     by_price,
     describe,
+    group_of,
     is_cluster_of,
     is_cluster_of_job,
     label,
-    lot_of,
     machine_name,
     machine_prefix,
     machine_task,
@@ -37,7 +37,7 @@ EAST = Place("aws", "us-east-1", "use1-az2", "g6.xlarge", Decimal("0.347"))
 OHIO = Place("aws", "us-east-2", "use2-az3", "g6.xlarge", Decimal("0.2133"))
 RECIPE = TaskSpec(
     run="reviews-1a2b3c4d",
-    lot=0,
+    group=0,
     gpu="L4",
     gpus=1.0,
     spot=True,
@@ -177,9 +177,9 @@ def test_a_gpu_has_skypilots_name() -> None:
 
 
 def test_every_machine_is_labelled_with_run_and_lot() -> None:
-    assert machine_task(replace(RECIPE, lot=3))["resources"]["labels"] == {
+    assert machine_task(replace(RECIPE, group=3))["resources"]["labels"] == {
         "embedfleet-run": "reviews-1a2b3c4d",
-        "embedfleet-lot": "lot-3",
+        "embedfleet-group": "group-3",
     }
 
 
@@ -330,7 +330,7 @@ RUNS = ("a", "a-b", "a-b-1", "a-1", "a-l0m0", "a-l0m1-0")
 @pytest.mark.parametrize("run", RUNS)
 def test_a_machine_belongs_to_the_run_whose_whole_name_it_has(run: str) -> None:
     names = {other: machine_name(other, 2, 0, 1) for other in RUNS}
-    assert [other for other, name in names.items() if lot_of(name, run) == 2] == [run]
+    assert [other for other, name in names.items() if group_of(name, run) == 2] == [run]
     assert [other for other, name in names.items() if is_cluster_of(f"{name}-17", run, {})] == [run]
 
 
@@ -360,7 +360,7 @@ def test_a_cluster_with_a_name_of_its_own_is_not_taken_for_a_cut_one() -> None:
 @pytest.mark.parametrize("run", RUNS)
 def test_a_task_launched_by_hand_belongs_to_its_run(run: str) -> None:
     names = {other: machine_task(replace(RECIPE, run=other))["name"] for other in RUNS}
-    assert [other for other, name in names.items() if lot_of(name, run) == RECIPE.lot] == [run]
+    assert [other for other, name in names.items() if group_of(name, run) == RECIPE.group] == [run]
     assert [other for other, name in names.items() if is_cluster_of(f"{name}-17", run, {})] == [run]
 
 

@@ -106,29 +106,29 @@ def hindsight_of(seen: RunSeen) -> Hindsight:
 
 def _groups(seen: RunSeen, minutes: int, width: int) -> list[_Group]:
     """The groups that gave a machine, in order."""
-    by_lot: dict[int, list[tuple[MachineTime, Metered]]] = {}
+    by_group: dict[int, list[tuple[MachineTime, Metered]]] = {}
     for life, metered in zip(seen.lives, seen.metered, strict=True):
-        if life.lot is not None and (life.ended or seen.ended) > life.started:
-            by_lot.setdefault(life.lot, []).append((life, metered))
-    speeds = _speeds(seen, by_lot)
+        if life.group is not None and (life.ended or seen.ended) > life.started:
+            by_group.setdefault(life.group, []).append((life, metered))
+    speeds = _speeds(seen, by_group)
     found: list[_Group] = []
-    for lot, pairs in sorted(by_lot.items()):
+    for number, pairs in sorted(by_group.items()):
         metered = [one for _, one in pairs]
-        points = sorted([*seen.prices.get(lot, ()), *(p for life, _ in pairs for p in _prices(life))])
+        points = sorted([*seen.prices.get(number, ()), *(p for life, _ in pairs for p in _prices(life))])
         if not points:
             continue
         lives = [life if life.ended else replace(life, ended=seen.ended) for life, _ in pairs]
-        most = available(seen.began, minutes, lives, seen.refused.get(lot, ()))
+        most = available(seen.began, minutes, lives, seen.refused.get(number, ()))
         hourly = _by_minute(seen.began, minutes, points)
         found.append(
             _Group(
                 spot=pairs[0][0].purchase != ON_DEMAND,
-                tokens=seen.tokens.get(lot, 0),
+                tokens=seen.tokens.get(number, 0),
                 useful=sum((_usd(one, "useful") for one in metered), ZERO),
                 starts=sum((_usd(one, "cold_start") for one in metered), ZERO),
                 held=_means(available(seen.began, minutes, lives, (), unseen=0), width),
                 over_time=KindOverTime(
-                    speeds[lot],
+                    speeds[number],
                     _mean_seconds(metered, "cold_start"),
                     _means(most, width),
                     _means(hourly, width) * 60 * width / SECONDS_PER_HOUR,
@@ -204,12 +204,12 @@ def available(
     return found
 
 
-def _speeds(seen: RunSeen, by_lot: Mapping[int, Sequence[tuple[MachineTime, Metered]]]) -> dict[int, float]:
+def _speeds(seen: RunSeen, by_group: Mapping[int, Sequence[tuple[MachineTime, Metered]]]) -> dict[int, float]:
     """Tokens a second of a machine at work; of a group without a receipt, 0: what it could do was not seen."""
     found: dict[int, float] = {}
-    for lot, pairs in by_lot.items():
+    for number, pairs in by_group.items():
         useful = sum(one.time["useful"].total_seconds() for _, one in pairs)
-        found[lot] = seen.tokens.get(lot, 0) / useful if useful > 0 else 0.0
+        found[number] = seen.tokens.get(number, 0) / useful if useful > 0 else 0.0
     return found
 
 

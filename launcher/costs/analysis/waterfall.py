@@ -160,14 +160,14 @@ def tokens_by_group(machines: Sequence[MachineTime], receipts: Work, groups: int
 
 def group_of(machine: MachineTime, groups: int) -> int:
     """The index of a machine's group in the plan; 0 if it has none."""
-    return machine.lot if machine.lot is not None and machine.lot < groups else 0
+    return machine.group if machine.group is not None and machine.group < groups else 0
 
 
 def replaces_preempted(machines: Sequence[MachineTime]) -> list[bool]:
     """Which lives replace a preempted one: each is matched with one that ended before it started."""
     order = sorted(range(len(machines)), key=lambda i: machines[i].started)
     ends = sorted(
-        (m.ended, m.lot or 0) for m in machines if m.ended and (m.how or m.state) in ("PREEMPTED", "LOST")
+        (m.ended, m.group or 0) for m in machines if m.ended and (m.how or m.state) in ("PREEMPTED", "LOST")
     )
     unreplaced: dict[int, int] = defaultdict(int)  # preempted lives by group
     next_end, found = 0, [False] * len(machines)
@@ -176,10 +176,10 @@ def replaces_preempted(machines: Sequence[MachineTime]) -> list[bool]:
         while next_end < len(ends) and ends[next_end][0] <= machine.started:
             unreplaced[ends[next_end][1]] += 1
             next_end += 1
-        lot = machine.lot or 0
-        if machine.number or unreplaced[lot]:
+        group = machine.group or 0
+        if machine.number or unreplaced[group]:
             found[i] = True
-            unreplaced[lot] = max(0, unreplaced[lot] - 1)
+            unreplaced[group] = max(0, unreplaced[group] - 1)
     return found
 
 

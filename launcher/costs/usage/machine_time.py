@@ -30,7 +30,7 @@ class MachineTime:
     zone: str | None = None
     purchase: str | None = None
     instance_type: str | None = None
-    lot: int | None = None  # index of its machine group in the plan
+    group: int | None = None  # index of its machine group in the plan
     how: str | None = None  # why it ended
     asked: datetime | None = None
     gone: datetime | None = None

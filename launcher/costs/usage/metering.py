@@ -56,7 +56,7 @@ def meter(
     return Spend(
         machines=_sum_by_key((m.name, one) for m, one in paired),
         places=_sum_by_key((m.place, one) for m, one in paired),
-        lots=_sum_by_key((m.lot, one) for m, one in paired),
+        groups=_sum_by_key((m.group, one) for m, one in paired),
         total=_sum(lives),
         unknown=tuple(sorted({m.name for m, one in paired if one.usd is None})),
         lives=tuple(lives),

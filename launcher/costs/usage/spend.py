@@ -63,7 +63,7 @@ class Spend:
     places: Mapping[str, Metered]
     total: Metered
     unknown: tuple[str, ...]  # machines without a price for some of their time
-    lots: Mapping[int | None, Metered] = field(default_factory=dict[int | None, Metered])
+    groups: Mapping[int | None, Metered] = field(default_factory=dict[int | None, Metered])
     lives: tuple[Metered, ...] = field(default=(), compare=False)
     others: tuple[OtherCharge, ...] = ()
 

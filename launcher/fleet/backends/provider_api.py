@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from launcher.errors import Problem
-from tasks.skypilot_task import LOT_LABEL, RUN_LABEL
+from tasks.skypilot_task import RUN_LABEL
 
 BILLED_STATES = ("pending", "running", "stopping", "stopped")  # a stopped machine still has its disk
 SUPPORTED_CLOUDS = ("aws", "gcp")
@@ -29,7 +29,6 @@ class Instance:
     state: str
     started: datetime | None
     run: str  # by its label
-    lot: str | None
 
     @property
     def remedy(self) -> str:
@@ -123,7 +122,6 @@ def _instance(region: str, one: dict[str, Any]) -> Instance:
         state=one["State"]["Name"],
         started=one.get("LaunchTime"),
         run=tags.get(RUN_LABEL, ""),
-        lot=tags.get(LOT_LABEL),
     )
 
 
@@ -188,7 +186,6 @@ def _gcp_instance(zone: str, one: dict[str, Any]) -> Instance:
         state=one["status"],
         started=None if stamp is None else datetime.fromisoformat(stamp),
         run=labels.get(RUN_LABEL, ""),
-        lot=labels.get(LOT_LABEL),
     )
 
 

@@ -127,8 +127,8 @@ class SkyPilotBackend:
         job = self.jobs.get(int(number)) if number.isdigit() else None
         if job is None or job.name != name:
             return None
-        lot = skypilot_task.lot_of(job.name, self.run)
-        spec = next((s for s in self.specs.values() if s.lot == lot), None)
+        group = skypilot_task.group_of(job.name, self.run)
+        spec = next((s for s in self.specs.values() if s.group == group), None)
         site = job.site
         purchase = purchase_kind(site.cloud, site.zone, spot=spec.spot) if spec and site else None
         placed = self.placed.get(job.id)
@@ -196,7 +196,7 @@ class SkyPilotBackend:
         return body
 
     def _is_ours(self, job: ManagedJob) -> bool:
-        return skypilot_task.lot_of(job.name, self.run) is not None
+        return skypilot_task.group_of(job.name, self.run) is not None
 
     def _submit(self, one: LaunchRequest) -> Any:
         """Ask SkyPilot for a managed job, and return its request without waiting for it.

@@ -88,7 +88,7 @@ def _explain(error: Exception, doing: str) -> NoReturn:
 def list_jobs(run: str) -> list[ManagedJob]:
     """List all managed jobs of a run's machines, ended ones too, in one call."""
     found = _jobs_named(skypilot_task.machine_prefix(run))
-    return [job for job in found if skypilot_task.lot_of(job.name, run) is not None]
+    return [job for job in found if skypilot_task.group_of(job.name, run) is not None]
 
 
 def jobs_called(name: str) -> list[ManagedJob]:

@@ -280,7 +280,7 @@ class RunBudget:
         living = {m.name: m.lot for m in self.ledger.machines.of_run(self.run, set(ALIVE))}
         going = {life.machine: life.usd_per_hour for life in mine if not life.ended}
         # A machine that is taken away may come back in the dearest place of its group.
-        rates = [max(going.get(name, ZERO), self._highest(lot)) for name, lot in living.items()]
+        rates = [max(going.get(name, ZERO), self._highest(group)) for name, group in living.items()]
         rates += [life.usd_per_hour for life in coming]
         hourly = sum(rates, ZERO) + self.elsewhere.spend.usd_per_hour
         allowed = attended_time if self.steered else unattended_time

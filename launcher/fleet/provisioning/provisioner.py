@@ -83,7 +83,7 @@ def provision(
 
     check_reachable(plan, output)
     specs = task_specs(plan, output, secrets)
-    backend = SkyPilotBackend(folder, store, plan.run, {spec.lot: spec for spec in specs})
+    backend = SkyPilotBackend(folder, store, plan.run, {spec.group: spec for spec in specs})
     return Provisioned(backend, fleet_groups(plan), specs)
 
 

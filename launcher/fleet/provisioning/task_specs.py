@@ -26,7 +26,7 @@ def specs_of(
     """
     common = TaskSpec(
         run=plan.run,
-        lot=0,
+        group=0,
         gpu="",
         gpus=0.0,
         spot=False,
@@ -47,7 +47,7 @@ def specs_of(
         return tuple(
             replace(
                 common,
-                lot=number,
+                group=number,
                 gpu=kind.gpu,
                 gpus=kind.gpus_per_machine,
                 spot=kind.spot,
@@ -59,7 +59,7 @@ def specs_of(
     return tuple(
         replace(
             common,
-            lot=number,
+            group=number,
             gpu=group.gpu,
             gpus=group.gpus_per_machine,
             spot=group.spot,
@@ -93,7 +93,7 @@ def places_of(group: MachineGroup) -> tuple[Place, ...]:
 
 def task_yamls(specs: Sequence[TaskSpec]) -> dict[str, str]:
     """A file for each group, by its name: what a user could launch by hand."""
-    return {f"lot-{spec.lot}.yaml": to_yaml(machine_task(spec)) for spec in specs}
+    return {f"group-{spec.group}.yaml": to_yaml(machine_task(spec)) for spec in specs}
 
 
 def _engine(work: PlannedWork) -> str:

@@ -75,9 +75,15 @@ def rebuild_machines(observer: StoreObserver, plan: SavedPlan, recorded: Recorde
         # Of a rented machine each life has a price, where it is recorded. What a process cost whose heartbeat is damaged,
         # and that no launcher recorded, is not known.
         price = None if rented or not (signs.whole or lives) else group.usd_per_hour
-        lot = group.number if rented else None
         if not ledger.machines.intend(
-            run, machine, number, price, started, gpu=group.gpu, lot=lot, site=_site(group)
+            run,
+            machine,
+            number,
+            price,
+            started,
+            gpu=group.gpu,
+            lot=group.number if rented else None,
+            site=_site(group),
         ):
             continue
         if rented:

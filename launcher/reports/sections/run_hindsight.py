@@ -29,17 +29,17 @@ def hindsight_of_run(
     if plan.steering is None or ended is None:
         return None
     machines, spend = spent
-    lots = {machine.name: machine.lot for machine in machines}
+    groups = {machine.name: machine.group for machine in machines}
     refused = defaultdict[int, list[datetime]](list)
     for ask in ledger.steering.asks(run.id):
-        lot = lots.get(ask.machine)
-        if lot is not None and ask.answered is not None and ask.answer == AskAnswer.NONE:
-            refused[lot].append(ask.answered)
+        group = groups.get(ask.machine)
+        if group is not None and ask.answered is not None and ask.answer == AskAnswer.NONE:
+            refused[group].append(ask.answered)
     tokens = defaultdict[int, int](int)
     for worker, places in done.by_worker():
-        lot = lots.get(machine_and_slot(worker, lots.keys())[0])
-        if lot is not None:
-            tokens[lot] += int(done.tokens[places].sum())
+        group = groups.get(machine_and_slot(worker, groups.keys())[0])
+        if group is not None:
+            tokens[group] += int(done.tokens[places].sum())
     return hindsight_of(
         RunSeen(
             began=run.created,

@@ -10,17 +10,17 @@ from tests.support import sample_plan
 def test_every_task_and_every_call_with_its_first_place() -> None:
     plan = sample_plan.saved()
     preview = launch_preview(plan, "s3://b/out", specs_of(plan, "s3://b/out", "/code/tasks", disk_gb=75))
-    assert [task.name for task in preview.tasks] == ["lot-0.yaml", "lot-1.yaml"]
+    assert [task.name for task in preview.tasks] == ["group-0.yaml", "group-1.yaml"]
     assert (preview.rented, preview.machines, len(preview.calls)) == (True, 21, 21)
     text = preview_text(preview)
-    assert text.count("# lot-") == 2
+    assert text.count("# group-") == 2
     calls = [line for line in text.splitlines() if line.startswith("# sky.jobs.launch(")]
     assert len(calls) == 21
     assert calls[0].endswith(
         "name='reviews-1a2b3c4d-l0m0-0')  # first aws/us-east-1/us-east-1a g6.48xlarge at $0.297 an hour"
     )
     assert "aws/us-west-2/us-west-2a" in calls[19]
-    assert "lot-1.yaml" in calls[20]
+    assert "group-1.yaml" in calls[20]
 
 
 def test_on_this_machine_nothing_is_rented() -> None:
@@ -39,8 +39,8 @@ def test_steered_plan_lists_every_kind() -> None:
         "# steered (autopilot): sky.jobs.launch of at most 32 of these machines at a time, 16 on demand"
         in text
     )
-    assert "# lot-2.yaml: spot, at most 16 in aws/us-east-1 g6.xlarge at $0.3 an hour" in text
-    assert "# lot-4.yaml: on demand, at most 16 in aws/us-east-1 g6.xlarge at $0.8048 an hour" in text
+    assert "# group-2.yaml: spot, at most 16 in aws/us-east-1 g6.xlarge at $0.3 an hour" in text
+    assert "# group-4.yaml: on demand, at most 16 in aws/us-east-1 g6.xlarge at $0.8048 an hour" in text
 
 
 def test_what_a_launch_from_here_lacks_is_in_the_document() -> None:

@@ -41,7 +41,6 @@ LOST = Instance(
     state="running",
     started=NOON - timedelta(hours=10),
     run="gone-1a2b3c4d",
-    lot="lot-0",
 )
 
 

@@ -142,7 +142,7 @@ def test_message_says_who_takes_over_and_what_that_does_to_the_time() -> None:
     )  # fmt: skip
     found = view((SPOT, OTHER_CLOUD), failed_group(), spent=Decimal("1.5"))
     assert given_up_text(found, SPOT, failure) == (
-        "lot 0 (33 x L4) is given up: the setup failed; $1.50 spent; lot 1 goes from 33 to 66 machines"
+        "group 0 (33 x L4) is given up: the setup failed; $1.50 spent; group 1 goes from 33 to 66 machines"
     )
     slow = replace(OTHER_CLOUD, tokens_per_second=897.0 / 2)
     text = given_up_text(view((SPOT, slow), failed_group()), SPOT, failure)

@@ -28,7 +28,7 @@ from tests.support import sample_plan
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EAST = Site("aws", "us-east-1", "us-east-1a", "spot", "g6.xlarge", 1, 100)
 STRAY = Instance(
-    "aws", "us-east-1", "us-east-1c", "i-0abc", "", "g6.xlarge", True, "running", NOON, "r1", None  # noqa: FBT003
+    "aws", "us-east-1", "us-east-1c", "i-0abc", "", "g6.xlarge", True, "running", NOON, "r1"  # noqa: FBT003
 )  # fmt: skip
 JOB = parse("name: a\ncorpus: {path: x}\nmodel: hash\noutput: {path: y}\n")
 

@@ -8,7 +8,7 @@ import yaml
 from launcher.loaders.task import LoaderSpec, loader_name, loader_task
 from launcher.planning.pilot_machine import pilot_machine_in
 from launcher.sinks.index import HNSW
-from tasks.skypilot_task import is_cluster_of, lot_of, to_yaml
+from tasks.skypilot_task import group_of, is_cluster_of, to_yaml
 from tests.support.paths import GOLDEN
 
 SPEC = LoaderSpec(
@@ -34,7 +34,7 @@ def test_golden_task_of_a_loader() -> None:
 
 def test_a_loader_is_no_machine_of_its_run_to_skypilot() -> None:
     name = loader_name("reviews-1a2b3c4d", SPEC.load, 0)
-    assert lot_of(name, "reviews-1a2b3c4d") is None
+    assert group_of(name, "reviews-1a2b3c4d") is None
     assert not is_cluster_of(f"{name}-7", "reviews-1a2b3c4d", {})
 
 

@@ -10,7 +10,7 @@ import yaml
 from launcher.pilot.hand_over import rights_text
 from launcher.pilot.task import PilotSpec, pilot_name, pilot_task
 from launcher.planning.pilot_machine import PilotMachine, pilot_machine, pilot_machine_in
-from tasks.skypilot_task import Place, is_cluster_of, lot_of, to_yaml
+from tasks.skypilot_task import Place, group_of, is_cluster_of, to_yaml
 from tests.support import sample_plan
 from tests.support.paths import GOLDEN
 
@@ -35,7 +35,7 @@ def test_golden_task_of_a_pilot() -> None:
 
 def test_a_pilot_is_no_machine_of_its_run_to_skypilot() -> None:
     name = pilot_name("reviews-1a2b3c4d")
-    assert lot_of(name, "reviews-1a2b3c4d") is None
+    assert group_of(name, "reviews-1a2b3c4d") is None
     assert not is_cluster_of(f"{name}-7", "reviews-1a2b3c4d", {})
     assert pilot_name("7up-1a2b3c4d") == "r-7up-1a2b3c4d-pilot"
 

@@ -102,7 +102,7 @@ def test_stages_are_added_over_the_shards() -> None:
 
 
 def test_plan_gives_the_waterfall_and_the_lessons() -> None:
-    report = small([receipt(0, "w", 10, 40)], [machine("w", 0, 10, 50, lot=0)], plan=plan())
+    report = small([receipt(0, "w", 10, 40)], [machine("w", 0, 10, 50, group=0)], plan=plan())
     document = report_document(report)
     assert document.waterfall is not None
     assert document.waterfall.planned + sum(step.usd for step in document.waterfall.steps) == (

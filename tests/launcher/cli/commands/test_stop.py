@@ -137,7 +137,7 @@ def test_dry_run_needs_no_skypilot_and_writes_nothing(make: Make) -> None:
     shown = in_process("launch", "plan.json", "--dry-run", folder=found.folder)
     assert shown.returncode == 0
     assert "infra: slurm/east/spot" in shown.stdout
-    assert shown.stdout.count("# sky.jobs.launch(lot-0.yaml") == 2
+    assert shown.stdout.count("# sky.jobs.launch(group-0.yaml") == 2
     assert not (found.folder / "runs").exists()
     assert not (found.folder / "out").exists()
 

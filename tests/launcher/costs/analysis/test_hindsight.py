@@ -23,7 +23,7 @@ def at(minutes: float) -> datetime:
 
 def life(
     name: str,
-    lot: int,
+    group: int,
     begin: float,
     end: float,
     *,
@@ -32,8 +32,9 @@ def life(
     how: str = "STOPPED",
 ) -> MachineTime:
     return MachineTime(
-        name=name, place=f"aws/place-{lot}", gpu="L4", usd_per_hour=None if usd is None else Decimal(usd),
-        started=at(begin), ready=at(begin) + COLD, ended=at(end), state="STOPPED", purchase=purchase, lot=lot, how=how,
+        name=name, place=f"aws/place-{group}", gpu="L4", usd_per_hour=None if usd is None else Decimal(usd),
+        started=at(begin), ready=at(begin) + COLD, ended=at(end), state="STOPPED", purchase=purchase, group=group,
+        how=how,
     )  # fmt: skip
 
 
@@ -53,8 +54,8 @@ def found(*lives: MachineTime, refused: dict[int, list[datetime]] | None = None)
     spent = [metered(one) for one in lives]
     tokens: dict[int, int] = {}
     for one, cost in zip(lives, spent, strict=True):
-        assert one.lot is not None
-        tokens[one.lot] = tokens.get(one.lot, 0) + int(cost.time["useful"].total_seconds()) * SPEED
+        assert one.group is not None
+        tokens[one.group] = tokens.get(one.group, 0) + int(cost.time["useful"].total_seconds()) * SPEED
     return hindsight_of(
         RunSeen(
             began=NOON,

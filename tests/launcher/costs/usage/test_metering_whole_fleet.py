@@ -77,8 +77,8 @@ def test_places_of_a_cloud_add_up_to_its_cost(report: Report, cloud: str) -> Non
 
 
 def test_machine_groups_add_up_to_the_total(report: Report) -> None:
-    lots = (one.total_usd or 0 for one in report.spend.lots.values())
-    assert sum(lots, Decimal(0)) == report.spend.total.total_usd
+    groups = (one.total_usd or 0 for one in report.spend.groups.values())
+    assert sum(groups, Decimal(0)) == report.spend.total.total_usd
 
 
 def test_parts_and_other_charges_add_up_to_the_total(body: dict[str, Any]) -> None:

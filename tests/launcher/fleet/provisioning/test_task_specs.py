@@ -17,11 +17,11 @@ def with_work(**changes: str) -> SavedPlan:
 def test_each_group_has_a_spec_with_its_places_and_prices() -> None:
     plan = sample_plan.saved()
     first, second = specs_of(plan, "s3://bucket/vectors", "/code/tasks", disk_gb=75, secrets=["HF_TOKEN"])
-    assert (first.gpu, first.gpus, first.spot, first.lot) == ("L4", 8, True, 0)
+    assert (first.gpu, first.gpus, first.spot, first.group) == ("L4", 8, True, 0)
     assert [p.infra for p in first.places] == ["aws/us-east-1/us-east-1a", "aws/us-west-2/us-west-2a"]
     assert first.places[0].usd_per_hour == Decimal("0.297")
     assert (second.gpu, second.places[0].cloud, second.secrets) == ("H100", "gcp", ("HF_TOKEN",))
-    assert list(task_yamls([first, second])) == ["lot-0.yaml", "lot-1.yaml"]
+    assert list(task_yamls([first, second])) == ["group-0.yaml", "group-1.yaml"]
 
 
 def test_auto_engine_is_resolved_by_the_model() -> None:
