@@ -89,7 +89,9 @@ class Survey:
         if shard not in self.newest:
             return 1
         generation, entry = self.newest[shard]
-        free = is_free(entry) or self.now - entry.modified > ttl + CLOCK_GRACE
+        # A lease from before the shard was put back is over: what its worker signs does not count any more.
+        over = generation <= self.retries.get(shard, NEVER).generation
+        free = over or is_free(entry) or self.now - entry.modified > ttl + CLOCK_GRACE
         return generation + 1 if free else None
 
 

@@ -157,6 +157,11 @@ def _list_disk(given: Path, base: Path, kind: Kind | None, tally: Tally) -> tupl
         root, found = place.parent, [FoundFile(place, place.name)]
         if not place.exists():
             raise _no_corpus(place)
+        if not place.is_file():  # a pipe would be waited for, and a device never ends
+            raise Problem(
+                f"the corpus {place} is a pipe, a socket or a device, not a file",
+                hint="write what it gives to a file",
+            )
     files = (_file_on_disk(file, kind, tally) for file in found)
     return str(root), [file for file in files if file is not None]
 

@@ -259,3 +259,9 @@ def test_caches_beside_a_saved_dataset_are_left_out_because_they_repeat_its_rows
     assert names(find_files("in/cache-*.arrow", tmp_path)) == ["cache-1c80317fa3b1799d.arrow"]
     put(tmp_path, "only/cache-1c80317fa3b1799d.arrow")
     assert names(find_files("only", tmp_path)) == ["cache-1c80317fa3b1799d.arrow"]
+
+
+def test_a_pipe_that_is_named_in_full_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(Problem, match=r"pipe\.jsonl is a pipe, a socket or a device"):
+        find_files("pipe.jsonl", tmp_path)

@@ -7,6 +7,7 @@ import pytest
 from tasks.protocol import manifest
 from tasks.protocol.keys import receipt_key
 from tasks.protocol.lease import Lease, claim
+from tasks.protocol.retry import Retry, put_back
 from tasks.protocol.shard import Shard
 from tasks.stores.base import Body, Entry, create_once
 from tasks.stores.memory import MemoryStore
@@ -58,6 +59,20 @@ def sign(store: MemoryStore, claims: ShardClaims, shard: Shard, lease: Lease) ->
     assert create_once(store, receipt_key("run-1", shard.slab, shard.id), lease.nonce.encode())
     claims.mark_done(shard)
     claims.leases.drop(lease)
+
+
+def test_a_shard_that_was_put_back_is_claimed_without_waiting_for_its_old_lease(store: Counted) -> None:
+    header = launched(store, 1)
+    first = walker(store, header)
+    found = first.next()
+    assert found
+    shard, lease = found
+    sign(store, first, shard, lease)
+    put_back(store, "run-1", shard.slab, shard.id, Retry(1, lease.generation), "nonce", "tried again")
+    again = walker(store, header, "bob").next()
+    assert again
+    assert (again[1].generation, again[1].retry) == (2, 1)
+    assert walker(store, header, "cid").next() == ()  # the new lease counts
 
 
 def all_of(store: MemoryStore, claims: ShardClaims) -> list[int]:
