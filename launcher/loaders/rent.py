@@ -27,8 +27,19 @@ class Bill:
     usd_per_hour: Decimal | None
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time in seconds since 1970, and how it is waited for."""
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+
+SYSTEM_CLOCK = Clock()
+
+
 def rent_loaders(
-    spec: LoaderSpec, loaders: int, bill: Bill, say: Callable[[str], None]
+    spec: LoaderSpec, loaders: int, bill: Bill, say: Callable[[str], None], clock: Clock = SYSTEM_CLOCK
 ) -> RentedLoadDocument:
     """Load by so many rented machines; returns when the store holds the run and no machine is left.
 
@@ -38,7 +49,7 @@ def rent_loaders(
         Problem: no loader could end the load.
     """
     names = [loader_name(spec.run, spec.load, number) for number in range(loaders)]
-    asked = time.time()
+    asked = clock.now()
     values = {name: secret_value(name) for name in (*spec.secrets, *([spec.secret] if spec.secret else []))}
     try:
         requests = [
@@ -48,19 +59,19 @@ def rent_loaders(
         say(
             f"{plural(loaders, 'loader')} asked for: {spec.machine}, managed jobs {', '.join(map(str, numbers))}"
         )
-        jobs = _watch(names, bill, asked, say)
+        jobs = _watch(names, bill, asked, say, clock)
     except KeyboardInterrupt:
-        _end(names, say)
+        _end(names, say, clock)
         raise Interrupted(
             f"the loaders of run {spec.run} are ended, and the load is not complete",
             hint="the same command goes on with it: files that are loaded are not loaded again",
         ) from None
     except BaseException:
-        _end(names, say)
+        _end(names, say, clock)
         raise
-    _end(names, say)
+    _end(names, say, clock)
     jobs = _jobs(names) or jobs
-    found = _document(spec, jobs, bill)
+    found = _document(spec, jobs, bill, clock.now())
     if not found.complete:
         reason = next((job.reason for job in jobs if job.reason), None) or "see their logs"
         raise Problem(
@@ -70,7 +81,9 @@ def rent_loaders(
     return found
 
 
-def _watch(names: Sequence[str], bill: Bill, asked: float, say: Callable[[str], None]) -> list[ManagedJob]:
+def _watch(
+    names: Sequence[str], bill: Bill, asked: float, say: Callable[[str], None], clock: Clock
+) -> list[ManagedJob]:
     """Wait until a loader has seen the load complete, or all have ended. `asked`: when the machines were asked for."""
     said: dict[int, str] = {}
     while True:
@@ -81,16 +94,16 @@ def _watch(names: Sequence[str], bill: Bill, asked: float, say: Callable[[str], 
                 say(f"{job.name}: {job.status.lower()}")
         if any(job.status == SUCCEEDED for job in jobs) or not any(job.alive for job in jobs):
             return jobs
-        spent = _at_most(jobs, bill, asked)
+        spent = _at_most(jobs, bill, asked, clock.now())
         if spent is not None and spent >= bill.most:
             raise BudgetReached(
                 f"the loaders have cost up to {money(spent)}, and may cost {money(bill.most)}: they are ended",
                 hint="the same command with a higher --max-cost goes on: files that are loaded are not loaded again",
             )
-        time.sleep(POLL_SECONDS)
+        clock.sleep(POLL_SECONDS)
 
 
-def _end(names: Sequence[str], say: Callable[[str], None]) -> None:
+def _end(names: Sequence[str], say: Callable[[str], None], clock: Clock) -> None:
     """Cancel what lives, and wait until SkyPilot has taken the machines down.
 
     Raises:
@@ -107,7 +120,7 @@ def _end(names: Sequence[str], say: Callable[[str], None]) -> None:
                 f"managed jobs {', '.join(map(str, left))} have not ended after {END_SECONDS:.0f} s",
                 hint=f"sky jobs cancel {' '.join(map(str, left))}",
             )
-        time.sleep(min(POLL_SECONDS, 3.0))
+        clock.sleep(min(POLL_SECONDS, 3.0))
 
 
 def _jobs(names: Sequence[str]) -> list[ManagedJob]:
@@ -122,26 +135,23 @@ def _hours(job: ManagedJob, now: float) -> float | None:
     return max(0.0, (job.ended or now) - job.started) / SECONDS_PER_HOUR
 
 
-def _total(jobs: Sequence[ManagedJob], bill: Bill) -> Decimal | None:
+def _total(jobs: Sequence[ManagedJob], bill: Bill, now: float) -> Decimal | None:
     if bill.usd_per_hour is None:
         return None
-    now = time.time()
     hours = sum(_hours(job, now) or 0.0 for job in jobs)
     return (bill.usd_per_hour * decimal_of_float(hours)).quantize(USD_GRAIN)
 
 
-def _at_most(jobs: Sequence[ManagedJob], bill: Bill, asked: float) -> Decimal | None:
+def _at_most(jobs: Sequence[ManagedJob], bill: Bill, asked: float, now: float) -> Decimal | None:
     """What the machines can have cost: SkyPilot does not say when one was there, so all time since the ask counts."""
     if bill.usd_per_hour is None:
         return None
-    now = time.time()
     begins = [asked if job.started is None else min(asked, job.started) for job in jobs]
     seconds = sum(max(0.0, (job.ended or now) - begin) for job, begin in zip(jobs, begins, strict=True))
     return (bill.usd_per_hour * decimal_of_float(seconds / SECONDS_PER_HOUR)).quantize(USD_GRAIN)
 
 
-def _document(spec: LoaderSpec, jobs: Sequence[ManagedJob], bill: Bill) -> RentedLoadDocument:
-    now = time.time()
+def _document(spec: LoaderSpec, jobs: Sequence[ManagedJob], bill: Bill, now: float) -> RentedLoadDocument:
     return RentedLoadDocument(
         run=spec.run,
         output=spec.output,
@@ -153,11 +163,11 @@ def _document(spec: LoaderSpec, jobs: Sequence[ManagedJob], bill: Bill) -> Rente
                 status=job.status,
                 recoveries=job.recoveries,
                 hours=_hours(job, now),
-                usd=_total([job], bill) if job.started is not None else None,
+                usd=_total([job], bill, now) if job.started is not None else None,
             )
             for job in jobs
         ),
         hours=sum(_hours(job, now) or 0.0 for job in jobs),
-        usd=_total(jobs, bill),
+        usd=_total(jobs, bill, now),
         complete=any(job.status == SUCCEEDED for job in jobs),
     )

@@ -14,7 +14,7 @@ an adapter lies elsewhere, so its fingerprint is a part of the adapter's.
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -60,6 +60,7 @@ class DigestCache:
     """SHA-256 of files by path, size, times and inode, in one JSON file. Without a file it remembers nothing."""
 
     file: Path | None
+    clock: Callable[[], int] = time_ns  # nanoseconds since 1970
     known: dict[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
@@ -74,7 +75,7 @@ class DigestCache:
         if key not in self.known:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            if time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) < SETTLED_NANOSECONDS:
+            if self.clock() - max(stat.st_mtime_ns, stat.st_ctime_ns) < SETTLED_NANOSECONDS:
                 return digest
             self.known[key] = digest
         return self.known[key]

@@ -62,6 +62,7 @@ class Sky:
         self.clusters: list[dict[str, str | None]] = []
         self.down = self.take_down
         self.ends_when_cancelled = True
+        self.server = "https://ann:secret@sky.example"
         self.jobs = SimpleNamespace(queue_v2=self.queue, launch=self.launch, cancel=self.cancel)
         self.Task = SimpleNamespace(from_yaml_config=self.task)
         self.exceptions = SimpleNamespace(ClusterNotUpError=ClusterNotUpError)
@@ -98,11 +99,24 @@ class Sky:
         )
 
 
+def without_password(url: str) -> str:
+    return url.replace(":secret@", ":***@")
+
+
+def is_local(url: str) -> bool:
+    return "127.0.0.1" in url
+
+
 @pytest.fixture
 def sky(monkeypatch: pytest.MonkeyPatch) -> Sky:
     found = Sky()
+    common = SimpleNamespace(
+        get_server_url=lambda: found.server,
+        redact_url_password=without_password,
+        is_api_server_local=is_local,
+    )
     monkeypatch.setitem(sys.modules, "sky", found)  # type: ignore[arg-type]
-    monkeypatch.setattr(hand_over.client, "api_server", lambda: ("https://sky.example", False))
+    monkeypatch.setitem(sys.modules, "sky.server.common", common)  # type: ignore[arg-type]
     monkeypatch.setattr(hand_over, "POLL_SECONDS", 0.0)
     return found
 
@@ -158,11 +172,8 @@ def test_a_pilot_needs_a_limit(sky: Sky) -> None:
     assert "--max-cost" in str(refused.value.hint)
 
 
-def test_an_api_server_that_ends_with_the_laptop_is_refused(
-    sky: Sky, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del sky
-    monkeypatch.setattr(hand_over.client, "api_server", lambda: ("http://127.0.0.1:46580", True))
+def test_an_api_server_that_ends_with_the_laptop_is_refused(sky: Sky) -> None:
+    sky.server = "http://127.0.0.1:46580"
     with pytest.raises(Problem, match="runs on this machine") as refused:
         check_pilot(sample_plan.saved_steered(), Decimal(5))
     assert "sky api login" in str(refused.value.hint)

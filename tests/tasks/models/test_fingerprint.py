@@ -134,25 +134,22 @@ def test_the_hash_model_has_none() -> None:
 # --- what was read is remembered
 
 
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    after = time.time_ns() + 60 * 10**9
-    monkeypatch.setattr(fingerprint, "time_ns", lambda: after)
+def later() -> int:
+    """A minute from now, in nanoseconds: files of now have settled."""
+    return time.time_ns() + 60 * 10**9
 
 
-@pytest.mark.usefixtures("later")
 def test_digest_of_an_unchanged_file_is_read_from_the_cache(model: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache.json"
-    first = fingerprint_of(str(model), DigestCache(cache))
+    first = fingerprint_of(str(model), DigestCache(cache, later))
     known = json.loads(cache.read_text())
     assert len(known) == len(DECIDING)
     cache.write_text(json.dumps(dict.fromkeys(known, "remembered")))
-    assert fingerprint_of(str(model), DigestCache(cache)) != first
+    assert fingerprint_of(str(model), DigestCache(cache, later)) != first
 
 
-@pytest.mark.usefixtures("later")
 def test_changed_file_of_the_same_size_and_time_is_read_again(model: Path, tmp_path: Path) -> None:
-    cache = DigestCache(tmp_path / "cache.json")
+    cache = DigestCache(tmp_path / "cache.json", later)
     path = model / "model.safetensors"
     before, stat = fingerprint_of(str(model), cache), path.stat()
     path.write_text(path.read_text()[::-1])

@@ -56,26 +56,28 @@ def checked_authorities(target: Target, port: int, plain: str) -> str | None:
     return authorities()
 
 
-def check_tls(host: str, port: int, plain: str, seconds: float = HANDSHAKE_SECONDS) -> None:
+def check_tls(host: str, port: int, plain: str) -> None:
     """Shake hands once. All errors but two are left to the client, which says more of them.
 
     Args:
         host: of the server.
         port: of the server.
         plain: the scheme of addresses without TLS.
-        seconds: in which it has to answer.
 
     Raises:
         Problem: it takes the connection, and does not answer in TLS, or by a certificate that nothing here accepts.
         Usage: see `authorities`.
     """
     context = _context()
-    with contextlib.suppress(OSError), socket.create_connection((host, port), seconds) as connection:
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection((host, port), HANDSHAKE_SECONDS) as connection,
+    ):
         try:
             context.wrap_socket(connection, server_hostname=host).close()
         except TimeoutError as error:
             raise Problem(
-                f"{host}:{port} does not answer in TLS within {seconds:g} seconds",
+                f"{host}:{port} does not answer in TLS within {HANDSHAKE_SECONDS:g} seconds",
                 hint=f"{plain}:// is without TLS",
             ) from error
         except ssl.SSLCertVerificationError as error:

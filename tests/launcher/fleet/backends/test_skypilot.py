@@ -3,6 +3,7 @@
 What the real library does is in `tests/e2e/test_skypilot.py` and `tests/e2e/test_slurm.py`.
 """
 
+import json
 import sys
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -45,6 +46,16 @@ class ServerDownError(Exception):
 
 class ClusterNotUpError(Exception):
     cluster_status = None
+
+
+@dataclass
+class JobEvents:
+    """The question for a job's events, as SkyPilot's server takes it."""
+
+    job_id: int
+
+    def model_dump_json(self) -> str:
+        return json.dumps({"job_id": self.job_id})
 
 
 @dataclass
@@ -235,20 +246,22 @@ def test_jobs_of_runs_with_a_similar_name_are_not_listed(sky: FakeSky) -> None:
 
 
 @pytest.fixture
-def events(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[tuple[str, str]]]:
+def events(sky: FakeSky, monkeypatch: pytest.MonkeyPatch) -> dict[int, list[tuple[str, str]]]:
     """The events of jobs as the server has them: new status and reason by job, the latest first."""
     found: dict[int, list[tuple[str, str]]] = {}
 
-    def job_events(ids: list[int]) -> dict[int, list[dict[str, str | None]]]:
-        return {
-            n: [
-                {"new_status": f"ManagedJobStatus.{s}", "reason": r, "code": None}
-                for s, r in found.get(n, [])
-            ]
-            for n in ids
-        }
+    def answer(method: str, path: str, *, json: dict[str, int]) -> list[dict[str, str | None]]:
+        assert (method, path) == ("POST", "/jobs/events")
+        return [
+            {"new_status": f"ManagedJobStatus.{status}", "reason": reason, "code": None}
+            for status, reason in found.get(json["job_id"], [])
+        ]
 
-    monkeypatch.setattr(skypilot_client, "_job_events", job_events)
+    common = SimpleNamespace(make_authenticated_request=answer, get_request_id=sky.get)
+    monkeypatch.setitem(sys.modules, "sky.server.common", common)  # type: ignore[arg-type]
+    monkeypatch.setitem(
+        sys.modules, "sky.server.requests.payloads", SimpleNamespace(GetJobEventsBody=JobEvents)
+    )  # type: ignore[arg-type]
     return found
 
 

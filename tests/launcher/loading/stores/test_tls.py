@@ -83,12 +83,12 @@ def test_file_of_authorities_that_holds_none_is_named(body: str | None, tmp_path
 
 
 def test_server_that_says_nothing_to_a_handshake_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # as Redis, which waits for the end of a line
         port = silent.getsockname()[1]
         with pytest.raises(Problem, match="does not answer in TLS") as found:
-            check_tls("127.0.0.1", port, "redis", 0.2)
+            check_tls("127.0.0.1", port, "redis")
         assert found.value.hint == "redis:// is without TLS"
-        monkeypatch.setattr(tls.check_tls, "__defaults__", (0.2,))
         with pytest.raises(Problem, match="does not answer in TLS"):
             connect(parse_target(f"rediss://127.0.0.1:{port}/docs"))
 
@@ -96,4 +96,4 @@ def test_server_that_says_nothing_to_a_handshake_is_named(monkeypatch: pytest.Mo
 def test_other_errors_are_left_to_the_client() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    check_tls("127.0.0.1", port, "redis", 0.2)
+    check_tls("127.0.0.1", port, "redis")
