@@ -5,7 +5,8 @@ cheapest place first. What they say holds for this adaptation alone, not for the
 
 greedy: every spot machine that is to be had; on demand when the safety net must start, and then to the end.
 uniform: Uniform Progress (Can't Be Late, NSDI 2024): spot where there is any; behind the even pace, on demand for the
-rest of the fleet, until it is two cold starts ahead of it.
+rest of the fleet, until it is two cold starts ahead of it. The fleet is the one machine of the published rules.
+uniform-each: the same rules for each machine by itself, which follows an even pace of its own (`machine_lines`).
 on-demand: the fewest machines on demand that keep the deadline.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from launcher.fleet.scheduling.fleet_view import FleetGroup
+from launcher.simulator.machine_lines import MachineLines
 from launcher.simulator.policies import Answered, Observation
 from launcher.simulator.replayed_cloud import AnswerOf, SimulatedMachine, Stage
 from launcher.simulator.safety_net import ASK_SECONDS, LOOK_SECONDS, TAIL_SECONDS, must_start, safety_net
@@ -156,10 +158,11 @@ class OnDemandPolicy:
 
 @dataclass(slots=True)
 class SpotPolicy:
-    """Greedy, and with `even` Uniform Progress."""
+    """Greedy, and with `even` Uniform Progress. `lines`: each machine has an even pace of its own."""
 
     scenario: Scenario
     even: bool = False
+    lines: MachineLines | None = None
     renter: _Renter = field(init=False)
     behind: bool = False  # behind the even pace, and not yet two cold starts ahead of it
     last: bool = False  # the safety net has started: on demand to the end
@@ -207,12 +210,19 @@ class SpotPolicy:
 
     def _keep_pace(self, observation: Observation, alive: Sequence[SimulatedMachine]) -> list[Order]:
         """Uniform Progress: on demand for the rest of the fleet while behind; its end when well ahead."""
+        if self.lines is not None:
+            self.lines.learn(observation, alive)
+        if self.last:
+            return []
         scenario = self.scenario
         done, line = scenario.tokens - observation.tokens_left, scenario.tokens / scenario.deadline
         cold = min(kind.cold_start for kind in scenario.kinds)
         on_demand = [m for m in alive if not self.renter.is_spot(m)]
-        if self.last:
-            return []
+        if self.lines is not None:
+            ahead = self.lines.ahead(observation.seconds + 2 * cold)
+            drained: list[Order] = [Drain(machine.name) for machine in on_demand if machine.name in ahead]
+            wanted = min(self.lines.idle_behind(observation.seconds), scenario.machines - len(alive))
+            return drained + (self.renter.ask_on_demand(observation, wanted) if self._spot_is_dry() else [])
         if done < line * observation.seconds:
             self.behind = True
         elif done >= line * (observation.seconds + 2 * cold):
@@ -224,12 +234,13 @@ class SpotPolicy:
         # Spot that is asked for now may come within a minute: only the rest of the fleet is rented on demand.
         return (
             self.renter.ask_on_demand(observation, scenario.machines - len(alive))
-            if self._spot_is_dry(observation)
+            if self._spot_is_dry()
             else []
         )
 
-    def _spot_is_dry(self, observation: Observation) -> bool:
-        return all(observation.seconds < self.renter.closed_until.get(n, 0.0) for n in self.scenario.spot)
+    def _spot_is_dry(self) -> bool:
+        """Whether the last word of every place was that it has none: one that is asked again is not waited for."""
+        return all(number in self.renter.refusals for number in self.scenario.spot)
 
     def _next_look(self, observation: Observation) -> float:
         """Soon where the net or the pace may change with time alone; else when a place may be asked again."""

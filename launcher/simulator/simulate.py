@@ -18,6 +18,7 @@ from launcher.documents.simulation import (
 )
 from launcher.money import decimal_of_float
 from launcher.simulator.hindsight import hindsight_usd
+from launcher.simulator.machine_lines import MachineLines
 from launcher.simulator.market import market_of
 from launcher.simulator.one_run import horizon, simulate_run
 from launcher.simulator.policies import Policy, StaticPolicy
@@ -34,12 +35,17 @@ def _uniform(scenario: Scenario) -> Policy:
     return SpotPolicy(scenario, even=True)
 
 
+def _uniform_each(scenario: Scenario) -> Policy:
+    return SpotPolicy(scenario, even=True, lines=MachineLines(scenario))
+
+
 POLICIES: Mapping[str, Callable[[Scenario], Policy]] = {
     "autopilot": SteeredPolicy,
     "static": StaticPolicy,
     "on-demand": OnDemandPolicy,
     "greedy": SpotPolicy,
     "uniform": _uniform,
+    "uniform-each": _uniform_each,
 }
 
 

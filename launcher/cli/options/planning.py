@@ -86,7 +86,7 @@ def add_simulate(commands: Commands) -> None:
         type=names,
         default=("autopilot", "static", "on-demand"),
         metavar="A,B",
-        help="autopilot, static, on-demand, greedy, uniform (default: the first three)",
+        help="autopilot, static, on-demand, greedy, uniform, uniform-each (default: the first three)",
     )
     simulate.add_argument(
         "--runs", type=count(100_000), default=100, dest="count", metavar="N", help="how many (default 100)"
