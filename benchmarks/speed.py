@@ -37,8 +37,13 @@ Errors = Sequence[tuple[Point, float]]  # logarithms of predicted over published
 
 # Pairs of one generation, each with a ceiling of its own, on which the derivation of a ceiling is tried.
 RELATIVES = (
-    *(("T4", "V100"), ("V100", "T4"), ("L4", "L40S"), ("L40S", "L4")),
-    *(("A10", "A40"), ("A30", "A100-40GB"), ("A100-40GB", "A30")),
+    ("T4", "V100"),
+    ("V100", "T4"),
+    ("L4", "L40S"),
+    ("L40S", "L4"),
+    ("A10", "A40"),
+    ("A30", "A100-40GB"),
+    ("A100-40GB", "A30"),
 )
 STARVED = "skypilot"  # the publisher of the pipeline that starved its GPUs
 LENGTHS = ((64, "to 64"), (200, "65 to 200"), (512, "201 to 512"), (10**9, "above 512"))  # tokens of a text

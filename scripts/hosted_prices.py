@@ -14,26 +14,30 @@ from pricing.hosted.hosted_quotes import published_quotes, validate_hosted_quote
 
 SNAPSHOT = Path(__file__).parents[1] / "pricing" / "snapshot"
 COLUMNS = (
-    *(
-        "provider",
-        "model",
-        "usd_per_million_tokens",
-        "batch_usd_per_million_tokens",
-        "max_input_tokens",
-        "dimensions",
-    ),
-    *("tokens_per_minute", "open_model", "as_of", "source", "batch_as_of", "batch_source", "flags"),
+    "provider",
+    "model",
+    "usd_per_million_tokens",
+    "batch_usd_per_million_tokens",
+    "max_input_tokens",
+    "dimensions",
+    "tokens_per_minute",
+    "open_model",
+    "as_of",
+    "source",
+    "batch_as_of",
+    "batch_source",
+    "flags",
 )
 REJECTED_COLUMNS = (
-    *(
-        "provider",
-        "model",
-        "usd_per_million_tokens",
-        "batch_usd_per_million_tokens",
-        "max_input_tokens",
-        "dimensions",
-    ),
-    *("as_of", "source", "reason"),
+    "provider",
+    "model",
+    "usd_per_million_tokens",
+    "batch_usd_per_million_tokens",
+    "max_input_tokens",
+    "dimensions",
+    "as_of",
+    "source",
+    "reason",
 )
 
 

@@ -68,8 +68,15 @@ class Key:
 
 TOP = ""
 SHAPE_SIZES = (
-    *("layers", "hidden", "heads", "kv_heads", "head_dim"),
-    *("intermediate", "vocabulary", "max_tokens", "dimensions"),
+    "layers",
+    "hidden",
+    "heads",
+    "kv_heads",
+    "head_dim",
+    "intermediate",
+    "vocabulary",
+    "max_tokens",
+    "dimensions",
 )
 SHAPE_FLAGS = ("glu", "causal")
 

@@ -115,15 +115,13 @@ WITH_OPTIONS: Mapping[Kind, frozenset[str]] = {"weaviate": frozenset({"grpc"})}
 WITH_DATABASE: frozenset[Kind] = frozenset({"milvus"})
 # Of PostgreSQL's parameters those that say how to connect; the password is none of them.
 CONNECTION_OPTIONS = (
-    *(
-        "sslmode",
-        "sslrootcert",
-        "connect_timeout",
-        "application_name",
-        "host",
-        "port",
-        "target_session_attrs",
-    ),
+    "sslmode",
+    "sslrootcert",
+    "connect_timeout",
+    "application_name",
+    "host",
+    "port",
+    "target_session_attrs",
 )
 # The values that libpq takes of some of them.
 CHOICES: Mapping[str, tuple[str, ...]] = {

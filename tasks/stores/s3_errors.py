@@ -17,9 +17,18 @@ from tasks.stores.base import PermissionDenied, StoreError, Unauthenticated
 from tasks.stores.retry import TransientError
 
 RETRYABLE_CODES = {
-    *("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"),
-    *("RequestTimeout", "RequestTimeoutException", "InternalError", "ServiceUnavailable", "IncompleteBody"),
-    *("OperationAborted", "ConditionalRequestConflict"),
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequests",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "InternalError",
+    "ServiceUnavailable",
+    "IncompleteBody",
+    "OperationAborted",
+    "ConditionalRequestConflict",
 }
 EXPIRED_CODES = {
     "ExpiredToken",

@@ -18,8 +18,18 @@ os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 from tests.chaos.fault_run import FaultPlan, Result, run_with_faults
 
 COUNTS = (
-    *("runs", "kills", "zombies", "ends", "workers", "parts"),
-    *("rows", "lost", "doubled", "different", "changed", "losers"),
+    "runs",
+    "kills",
+    "zombies",
+    "ends",
+    "workers",
+    "parts",
+    "rows",
+    "lost",
+    "doubled",
+    "different",
+    "changed",
+    "losers",
 )
 
 

@@ -21,17 +21,20 @@ WITHOUT_COLUMNS: tuple[Kind, ...] = (*WHOLE_FILES, "text")  # formats of documen
 # Names, up to the first dot, of documents that describe a folder and are none of its texts.
 ABOUT_FOLDERS = frozenset(
     {
-        *(
-            "readme",
-            "license",
-            "licence",
-            "copying",
-            "notice",
-            "changelog",
-            "contributing",
-            "code_of_conduct",
-        ),
-        *("authors", "contributors", "citation", "dataset_card", "datacard", "requirements"),
+        "readme",
+        "license",
+        "licence",
+        "copying",
+        "notice",
+        "changelog",
+        "contributing",
+        "code_of_conduct",
+        "authors",
+        "contributors",
+        "citation",
+        "dataset_card",
+        "datacard",
+        "requirements",
     }
 )
 SPELT_OUT = frozenset(

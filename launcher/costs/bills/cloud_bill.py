@@ -33,8 +33,14 @@ CURRENCY_COLUMNS = {
 LAYOUT_COLUMNS = frozenset(name for columns in LAYOUTS.values() for name in columns)
 OTHER_COLUMNS = frozenset(
     {
-        *("Tags", "tags", "resource_tags", "labels", "credits"),
-        *("service", "service.description", "service_description"),
+        "Tags",
+        "tags",
+        "resource_tags",
+        "labels",
+        "credits",
+        "service",
+        "service.description",
+        "service_description",
         *CURRENCY_COLUMNS.values(),
     }
 )

@@ -22,8 +22,12 @@ from tasks.stores.base import Entry, Store, list_all, read
 MAX_HEARTBEATS = 1_000  # two listings' worth
 CONCURRENT_READS = 16
 MACHINE_FIGURES = (  # of `tasks.worker.monitoring.machine_stats`, that the summary passes on
-    *("gpu_memory_used_bytes", "gpu_memory_total_bytes", "memory_used_bytes", "memory_total_bytes"),
-    *("load", "cores"),
+    "gpu_memory_used_bytes",
+    "gpu_memory_total_bytes",
+    "memory_used_bytes",
+    "memory_total_bytes",
+    "load",
+    "cores",
 )
 
 

@@ -157,9 +157,9 @@ class RediSearch(BehindAlias):
         )
         with _problems():
             found = self._client.execute_command(
-                *("FT.SEARCH", self.collection(), how, "PARAMS", 2, "v", _bytes(vector), "NOCONTENT"),
-                *("SORTBY", "near", "LIMIT", 0, k, "DIALECT", 2),
-            )
+                "FT.SEARCH", self.collection(), how, "PARAMS", 2, "v", _bytes(vector), "NOCONTENT",
+                "SORTBY", "near", "LIMIT", 0, k, "DIALECT", 2,
+            )  # fmt: skip
         return [self._key(name) for name in found[1:]]
 
     def describe_index(self, schema: Schema, index: IndexSpec) -> str:
@@ -212,9 +212,9 @@ class RediSearch(BehindAlias):
         kind = "FLAT" if spec.kind == "none" else "HNSW"
         try:
             self._client.execute_command(
-                *("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, f"{name}:"),
-                *("SCHEMA", "chunk", "NUMERIC", "vector", "VECTOR", kind, len(shape), *shape),
-            )
+                "FT.CREATE", name, "ON", "HASH", "PREFIX", 1, f"{name}:",
+                "SCHEMA", "chunk", "NUMERIC", "vector", "VECTOR", kind, len(shape), *shape,
+            )  # fmt: skip
         except ResponseError as error:
             if "already exists" not in str(error).lower():
                 raise
@@ -276,7 +276,10 @@ class RediSearch(BehindAlias):
         """Write rows in one transaction, which the end of the load makes fail."""
         sent, commands = transaction(
             list(map(self._hash_key, rows.keys())),
-            *(list(rows.ids), list(rows.chunks), _bytes(rows.vectors), rows.kept),
+            list(rows.ids),
+            list(rows.chunks),
+            _bytes(rows.vectors),
+            rows.kept,
             fresh=merge,
         )
         with self._line() as line:

@@ -40,8 +40,18 @@ LIMIT_KEYS = (
     "speed",
 )  # keys of a job that bound the choice; the rest is the work
 COMPARED = (  # parts of a plan that have a place in the document; `also` names the others that differ
-    *("schema", "run", "created", "digest", "prices_as_of", "cheaper"),
-    *("work", "profile", "lots", "totals", "binding", "not_priced"),
+    "schema",
+    "run",
+    "created",
+    "digest",
+    "prices_as_of",
+    "cheaper",
+    "work",
+    "profile",
+    "lots",
+    "totals",
+    "binding",
+    "not_priced",
 )
 
 Json = Mapping[str, Any]

@@ -254,8 +254,19 @@ def _workers(status: StatusReport) -> Section:
         )
     shown = sorted(status.signs, key=_quietest)[:SHOWN_WORKERS]
     columns = (
-        *("Worker", "State", "Last heard", "Tokens", "Speed", "Engine waits", "GPU", "GPU busy"),
-        *("GPU memory", "Process", "Memory", "CPU load", "Error"),
+        "Worker",
+        "State",
+        "Last heard",
+        "Tokens",
+        "Speed",
+        "Engine waits",
+        "GPU",
+        "GPU busy",
+        "GPU memory",
+        "Process",
+        "Memory",
+        "CPU load",
+        "Error",
     )
     note = "As each worker said last; memory and CPU load are those of its machine. "
     note += shown_of(len(shown), len(status.signs), "workers")

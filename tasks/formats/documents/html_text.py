@@ -32,10 +32,10 @@ UNSEEN = frozenset(
 )
 # Elements that stand in line with the text around them; all others begin and end lines.
 INLINE = frozenset((
-    *("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font"),
-    *("i", "ins", "kbd", "label", "mark", "nobr", "q", "rp", "rt", "ruby", "s", "samp", "small", "span"),
-    *("strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "img", "input", "button"),
-    *("picture", "audio", "video", "source", "track", "area", "map"),
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
+    "i", "ins", "kbd", "label", "mark", "nobr", "q", "rp", "rt", "ruby", "s", "samp", "small", "span",
+    "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "img", "input", "button",
+    "picture", "audio", "video", "source", "track", "area", "map",
 ))  # fmt: skip
 CELLS = ("td", "th")
 SPACE = re.compile(r"[ \t\r\n\f]+")

@@ -17,12 +17,20 @@ from tests.support.vector_datasets import dataset_of
 E2E = pytest.mark.e2e
 SEARCH = ("opensearch", "elasticsearch")
 KINDS = (
-    *("pgvector", "lance", "lance in s3"),
+    "pgvector",
+    "lance",
+    "lance in s3",
     *(
         pytest.param(kind, marks=E2E)
         for kind in (
-            *("lance in s3 on moto", "milvus", "qdrant", "redis", "chroma"),
-            *("s3vectors", "turbopuffer", "pinecone"),
+            "lance in s3 on moto",
+            "milvus",
+            "qdrant",
+            "redis",
+            "chroma",
+            "s3vectors",
+            "turbopuffer",
+            "pinecone",
             *SEARCH,
             "weaviate",
         )

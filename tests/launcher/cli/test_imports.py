@@ -12,20 +12,23 @@ from launcher.cli.options.commands import COMMANDS
 from tests.support.cli_runs import environment
 
 HEAVY = {
-    *(
-        "boto3",
-        "duckdb",
-        "google",
-        "highspy",
-        "numpy",
-        "pandas",
-        "polars",
-        "pyarrow",
-        "pydantic",
-        "scipy",
-        "sky",
-    ),
-    *("sqlalchemy", "sqlmodel", "tokenizers", "torch", "transformers", "vllm"),
+    "boto3",
+    "duckdb",
+    "google",
+    "highspy",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "pydantic",
+    "scipy",
+    "sky",
+    "sqlalchemy",
+    "sqlmodel",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "vllm",
 }
 # What a command line needs for its help, beyond the standard library: nothing.
 LIGHT = {"msgspec", "psutil", "rich", "shtab", "sqlite3", "yaml"}
@@ -61,11 +64,19 @@ def test_help_loads_the_standard_library_alone(words: Sequence[str], tmp_path: P
     assert modules & (HEAVY | LIGHT) == set()
     ours = {name for name in modules if name.partition(".")[0] in ("launcher", "tasks", "pricing")}
     assert ours <= {
-        *("launcher", "launcher.cli", "launcher.cli.main", "launcher.errors"),
-        *("launcher.cli.options", *(f"launcher.cli.options.{name}" for name in OPTION_MODULES)),
+        "launcher",
+        "launcher.cli",
+        "launcher.cli.main",
+        "launcher.errors",
+        "launcher.cli.options",
+        *(f"launcher.cli.options.{name}" for name in OPTION_MODULES),
         "launcher.cli.streams",
-        *("launcher.jobs", "launcher.jobs.durations", "launcher.jobs.paths"),
-        *("tasks", "tasks.errors", "tasks.printable"),
+        "launcher.jobs",
+        "launcher.jobs.durations",
+        "launcher.jobs.paths",
+        "tasks",
+        "tasks.errors",
+        "tasks.printable",
     }
 
 

@@ -29,8 +29,12 @@ def error(*words: object, folder: Path, handler_of: Callable[[str], Handler] = c
 @pytest.mark.parametrize(
     "words",
     [
-        *(["plan", "job.yaml", "--json", "--on", "moon"], ["plan", "--json"], ["--json"]),
-        *(["status", "--json", "--no-such-option"], ["statsu", "--js"], ["launch", "job.yaml", "--json"]),
+        ["plan", "job.yaml", "--json", "--on", "moon"],
+        ["plan", "--json"],
+        ["--json"],
+        ["status", "--json", "--no-such-option"],
+        ["statsu", "--js"],
+        ["launch", "job.yaml", "--json"],
     ],
 )
 def test_wrong_arguments(words: list[str], tmp_path: Path) -> None:

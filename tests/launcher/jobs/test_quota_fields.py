@@ -16,7 +16,9 @@ def test_quota_of_zero_is_a_limit() -> None:
 def test_quotas_nest_by_cloud_region_and_gpu() -> None:
     found = job("quota: {aws: {x: {L4: {spot: 1}, T4: {spot: 2}}, y: {L4: {on_demand: 3}}}}").quota
     assert [(q.region, q.gpu, q.spot, q.on_demand) for q in found] == [
-        *(("x", "L4", 1, None), ("x", "T4", 2, None), ("y", "L4", None, 3))
+        ("x", "L4", 1, None),
+        ("x", "T4", 2, None),
+        ("y", "L4", None, 3),
     ]
 
 

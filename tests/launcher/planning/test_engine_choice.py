@@ -100,7 +100,14 @@ def on_this_machine(tmp_path: Path, model: Path, engines: dict[str, float], said
     lengths = inspect_corpus(asked, tmp_path, str(model), None, said.append).profile.lengths
     speeds = tuple(
         MeasuredSpeed(
-            *(str(model), "cpu", engine, rate / 1.2, rate, rate * 1.2, "bench", NOW),
+            str(model),
+            "cpu",
+            engine,
+            rate / 1.2,
+            rate,
+            rate * 1.2,
+            "bench",
+            NOW,
             detail={
                 "of": BENCH,
                 "host": socket.gethostname(),

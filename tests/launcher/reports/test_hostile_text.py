@@ -28,8 +28,26 @@ T = TypeVar("T")
 
 # Fields that hold names and words from outside: of jobs, files, machines and clouds.
 FOREIGN = {
-    *("run", "name", "model", "corpus", "instance_type", "region", "zone", "place", "worker", "machine"),
-    *("file", "document", "reason", "text", "source", "sources", "fault", "host", "advice", "detail"),
+    "run",
+    "name",
+    "model",
+    "corpus",
+    "instance_type",
+    "region",
+    "zone",
+    "place",
+    "worker",
+    "machine",
+    "file",
+    "document",
+    "reason",
+    "text",
+    "source",
+    "sources",
+    "fault",
+    "host",
+    "advice",
+    "detail",
 }
 HOSTILE = st.one_of(
     st.text(st.characters(), min_size=1, max_size=12),

@@ -52,9 +52,28 @@ def test_snapshot_is_valid() -> None:
 
 def test_snapshot_covers_the_clouds_that_rent_gpus() -> None:
     assert {o.cloud for o in load()} == {
-        *("aws", "azure", "cudo", "do", "fluidstack", "gcp", "hyperbolic", "ibm", "lambda", "nebius", "oci"),
-        *("paperspace", "primeintellect", "runpod", "seeweb", "shadeform", "vast", "verda", "yotta"),
-        *("coreweave", "crusoe", "hyperstack"),  # for comparison
+        "aws",
+        "azure",
+        "cudo",
+        "do",
+        "fluidstack",
+        "gcp",
+        "hyperbolic",
+        "ibm",
+        "lambda",
+        "nebius",
+        "oci",
+        "paperspace",
+        "primeintellect",
+        "runpod",
+        "seeweb",
+        "shadeform",
+        "vast",
+        "verda",
+        "yotta",
+        "coreweave",
+        "crusoe",
+        "hyperstack",  # for comparison
     }
 
 

@@ -130,8 +130,14 @@ def hosted_section(plan: SavedPlan) -> Section:
     if not rows:
         return None
     columns = (
-        *("Provider", "Model", "Beside this model", "$ per 1M tokens"),
-        *("Dollars", "In batches", "Dimensions", "Note"),
+        "Provider",
+        "Model",
+        "Beside this model",
+        "$ per 1M tokens",
+        "Dollars",
+        "In batches",
+        "Dimensions",
+        "Note",
     )
     note = (
         "What these tokens cost there: the same weights first, then models of the same size class, then the cheapest. "
@@ -164,8 +170,14 @@ def types_section(plan: SavedPlan, limits: JobLimits) -> Section:
     if not rows:
         return None
     columns = (
-        *("Machine", "Cheapest place", "Machines", "$ per hour", "Speed"),
-        *("Time", "Dollars", "$ per 1M tokens"),
+        "Machine",
+        "Cheapest place",
+        "Machines",
+        "$ per hour",
+        "Speed",
+        "Time",
+        "Dollars",
+        "$ per 1M tokens",
     )
     note = (
         "Each machine type doing all the work: as many as the deadline needs, or as limits and quotas allow. "

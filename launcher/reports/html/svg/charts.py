@@ -25,10 +25,10 @@ CROWDED_BARS = {WIDE: 250, NARROW: 60}
 
 # Distances between the ticks of a time axis, in seconds.
 SECONDS = (
-    *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
-    *(60, 120, 300, 600, 900, 1_800),
-    *(3_600, 7_200, 10_800, 21_600, 43_200, 86_400),
-)
+    0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30,
+    60, 120, 300, 600, 900, 1_800,
+    3_600, 7_200, 10_800, 21_600, 43_200, 86_400,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,9 +94,8 @@ def test_what_would_be_launched(words: tuple[str, ...], tmp_path: Path) -> None:
 def test_a_launch_that_is_refused(tmp_path: Path) -> None:
     prepared(tmp_path, records("d", [40]), limits="{budget: 1}")
     refused = document(
-        *("launch", "job.yaml", "--on", "local", "--probe", 0, "--max-cost", "0.0001"),
-        folder=tmp_path,
-        schema="error",
-    )
+        "launch", "job.yaml", "--on", "local", "--probe", 0, "--max-cost", "0.0001",
+        folder=tmp_path, schema="error",
+    )  # fmt: skip
     assert refused["code"] == 4
     assert "--max-cost" in refused["error"]

@@ -68,9 +68,15 @@ def test_a_run_has_its_model_paths_tokens_time_and_own_words(finished: Path) -> 
 @pytest.mark.parametrize(
     ("words", "count"),
     [
-        *((["--state", "done"], 1), (["--state", "stopped"], 0), (["--model", "HASH"], 1)),
-        *((["--model", "bge"], 0), (["--path", "out"], 1), (["--tag", "team"], 1)),
-        *((["--tag", "team=search"], 1), (["--tag", "team=ads"], 0), (["--since", "1h"], 1)),
+        (["--state", "done"], 1),
+        (["--state", "stopped"], 0),
+        (["--model", "HASH"], 1),
+        (["--model", "bge"], 0),
+        (["--path", "out"], 1),
+        (["--tag", "team"], 1),
+        (["--tag", "team=search"], 1),
+        (["--tag", "team=ads"], 0),
+        (["--since", "1h"], 1),
     ],
 )
 def test_filters(finished: Path, words: list[str], count: int) -> None:

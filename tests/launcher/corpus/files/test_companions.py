@@ -38,7 +38,14 @@ def out(listing: Listing) -> dict[str, int]:
 def test_where_the_text_has_a_column_documents_beside_tables_are_left_out(tmp_path: Path, table: str) -> None:
     found = listed(
         tmp_path,
-        *(table, "README.md", "LICENSE", "LICENSE.txt", "notes.md", "x/page.html", "y.pdf", "z.TXT"),
+        table,
+        "README.md",
+        "LICENSE",
+        "LICENSE.txt",
+        "notes.md",
+        "x/page.html",
+        "y.pdf",
+        "z.TXT",
         text_named=True,
     )
     assert read(found) == [table]
@@ -88,7 +95,9 @@ def test_a_readme_among_documents_is_one_of_them(tmp_path: Path) -> None:
 
 def test_a_name_that_only_begins_like_one_about_a_folder_is_a_text(tmp_path: Path) -> None:
     assert read(listed(tmp_path, "a.jsonl", "readmeter.md", "notice-of-1850.txt")) == [
-        *("a.jsonl", "notice-of-1850.txt", "readmeter.md")
+        "a.jsonl",
+        "notice-of-1850.txt",
+        "readmeter.md",
     ]
 
 

@@ -186,7 +186,9 @@ def test_price_that_moved_in_one_place_is_listed() -> None:
     (moved,) = body["prices"]
     assert moved["zone"] == "us-east-1a"
     assert (moved["one"], moved["other"], moved["difference"], moved["percent"]) == (
-        *("0.297", "0.3564", "0.0594"),
+        "0.297",
+        "0.3564",
+        "0.0594",
         20.0,
     )
 
