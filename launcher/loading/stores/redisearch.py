@@ -371,7 +371,12 @@ def _problems() -> Generator[None]:
     """Errors of the server as problems of two lines."""
     try:
         yield
-    except (AuthenticationError, NoPermissionError) as error:
+    except NoPermissionError as error:
+        raise Problem(
+            f"the server does not permit it: {error}",
+            hint="permit the user that command (ACL SETUSER), on the keys INDEX__* and embedfleet:INDEX__*",
+        ) from error
+    except AuthenticationError as error:
         raise Problem(
             f"the server refuses the user: {error}", hint="--secret NAME: the variable holds the password"
         ) from error
