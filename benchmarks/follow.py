@@ -74,7 +74,7 @@ def measure(folder: Path) -> dict[str, float]:
     )
     manifest.write(store, header, shards)
     place = Place("aws", "us-east-1")
-    lot = FleetGroup(
+    group = FleetGroup(
         0, MACHINES, f"{RUN}-l0m", (place,), (MACHINES,), cold_start=300, tokens_per_second=1_000
     )
     with Ledger.open(folder / "ledger.db") as ledger:
@@ -97,7 +97,7 @@ def measure(folder: Path) -> dict[str, float]:
             ledger=ledger,
             observer=StoreObserver(store, ledger, header),
             backend=Told(folder, store, RUN, {}),
-            groups=(lot,),
+            groups=(group,),
         )
         controller = Controller(context)
         first = look(controller)

@@ -84,22 +84,22 @@ def carry_out(plan: dict[str, Any], view: View, parameters: float, dice: random.
     kinds: list[MachineKind] = []
     factors: dict[str, float] = {}
     speed = plan["totals"]["tokens_per_second"]
-    for lot in plan["lots"]:
+    for group in plan["lots"]:
         own = sqrt(COMMON) * common + sqrt(1 - COMMON) * dice.gauss(0, 1)
         end = speed["p90"] if own > 0 else speed["p10"]
-        factor = factors.setdefault(lot["gpu"], exp(abs(own) * log(end / speed["p50"]) / P90))
-        hazard = _hazard(lot, dice) if lot["spot"] else 0.0
-        slow = slow_start.setdefault(lot["cloud"], dice.gauss(0, 1))
-        for place in lot["places"]:
-            key = lot["cloud"], place["region"], place["zone"], place["instance_type"], lot["spot"]
+        factor = factors.setdefault(group["gpu"], exp(abs(own) * log(end / speed["p50"]) / P90))
+        hazard = _hazard(group, dice) if group["spot"] else 0.0
+        slow = slow_start.setdefault(group["cloud"], dice.gauss(0, 1))
+        for place in group["places"]:
+            key = group["cloud"], place["region"], place["zone"], place["instance_type"], group["spot"]
             kinds.append(
                 MachineKind(
                     count=place["machines"],
-                    tokens_per_hour=lot["tokens_per_second"] * factor * 3600,
+                    tokens_per_hour=group["tokens_per_second"] * factor * 3600,
                     usd_per_hour=view.true_usd[key],
                     preemptions_per_hour=hazard,
-                    start_hours=_starts(lot["cloud"], slow, parameters, dice),
-                    wait_hours=_waits(lot["spot"], dice),
+                    start_hours=_starts(group["cloud"], slow, parameters, dice),
+                    wait_hours=_waits(group["spot"], dice),
                 )
             )
     came = run(kinds, plan["profile"]["tokens"], dice, dice.uniform(*CONTROLLER_SECONDS) / 3600)
@@ -112,7 +112,9 @@ def _usd(plan: dict[str, Any], came: Outcome) -> float:
     items = {name: float(usd or 0) for name, usd in totals["items"].items()}
     others = {"disk", "storage", "egress", "controller"}
     machine = sum(usd for name, usd in items.items() if name not in others)
-    mean = sum(float(lot["usd_per_hour"]) * lot["machines"] for lot in plan["lots"]) / totals["machines"]
+    mean = (
+        sum(float(group["usd_per_hour"]) * group["machines"] for group in plan["lots"]) / totals["machines"]
+    )
     disk = items["disk"] * came.machine_hours / (machine / mean)
     controller = CONTROLLER_USD * came.controller_hours
     return came.machine_usd + disk + items["storage"] + items["egress"] + controller
@@ -139,9 +141,9 @@ def _waits(spot: bool, dice: random.Random) -> Any:
     return lambda: dice.expovariate(1 / WAITING_HOURS) if dice.random() < share else 0.0
 
 
-def _hazard(lot: dict[str, Any], dice: random.Random) -> float:
+def _hazard(group: dict[str, Any], dice: random.Random) -> float:
     """Preemptions per hour of a type, log-uniform between the low and the high of the evidence."""
-    found = [row for row in _rows("hazard.csv") if row["gpu"] == lot["gpu"]]
+    found = [row for row in _rows("hazard.csv") if row["gpu"] == group["gpu"]]
     found = found or [row for row in _rows("hazard.csv") if row["gpu"] == "*"]
     low = min((float(row["per_hour_low"]) for row in found), default=UNKNOWN_HAZARD[0])
     high = max((float(row["per_hour_high"]) for row in found), default=UNKNOWN_HAZARD[1])

@@ -99,9 +99,9 @@ def check(plan: dict[str, Any], job: dict[str, Any], snapshot: Snapshot) -> dict
     choice.check_overlooked(plan, job, snapshot, found)
     totals = plan["totals"]
     fleet = "; ".join(
-        f"{lot['machines']} x ({lot['gpus_per_machine']:g} x {lot['gpu']}) {lot['cloud']} "
-        f"{lot['regions'][0]} {'spot' if lot['spot'] else 'on demand'}"
-        for lot in plan["lots"]
+        f"{group['machines']} x ({group['gpus_per_machine']:g} x {group['gpu']}) {group['cloud']} "
+        f"{group['regions'][0]} {'spot' if group['spot'] else 'on demand'}"
+        for group in plan["lots"]
     )
     return {
         "status": "planned",

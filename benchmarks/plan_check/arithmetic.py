@@ -20,7 +20,7 @@ CONTROLLER_USD = {"aws": 0.192, "azure": 0.192, "gcp": 0.1942}
 HOURS_PER_MONTH = 730
 MOST_PREEMPTED = 0.6  # of the compute: more lost work than this is not believed
 IDLE_HOURS = 0.5  # of a controller after the last job, at most
-TYPES_DIFFER = 0.06  # of the speed: machine types of one lot, of which the plan gives the mean
+TYPES_DIFFER = 0.06  # of the speed: machine types of one group, of which the plan gives the mean
 LOST_DIFFERS = {
     True: 0.06,
     False: 0.002,
@@ -53,23 +53,23 @@ def declared_tokens(job: dict[str, Any]) -> float | None:
 
 def check_totals(plan: Plan, job: dict[str, Any], found: Findings) -> None:
     """Tokens, machines, quantiles and sums."""
-    profile, lots, totals = plan["profile"], plan["lots"], plan["totals"]
+    profile, groups, totals = plan["profile"], plan["lots"], plan["totals"]
     declared = declared_tokens(job)
     if declared is not None:
         found.near("tokens, cut ones included", profile["tokens"] + profile["tokens_cut"], declared, 0.001)
-    found.near("tokens of the lots", sum(lot["tokens"] for lot in lots), profile["tokens"], 1e-6)
-    found.between("machines", totals["machines"], *(float(sum(lot["machines"] for lot in lots)),) * 2)
-    for lot in lots:
-        places = lot["places"]
+    found.near("tokens of the groups", sum(group["tokens"] for group in groups), profile["tokens"], 1e-6)
+    found.between("machines", totals["machines"], *(float(sum(group["machines"] for group in groups)),) * 2)
+    for group in groups:
+        places = group["places"]
         count = sum(place["machines"] for place in places)
-        found.between(f"machines of {lot['gpu']}", lot["machines"], count, count)
-        if lot["usd_per_hour"] is not None:
+        found.between(f"machines of {group['gpu']}", group["machines"], count, count)
+        if group["usd_per_hour"] is not None:
             mean = sum(float(p["usd_per_hour"]) * p["machines"] for p in places) / count
-            found.near(f"$/h of {lot['gpu']}", float(lot["usd_per_hour"]), mean, 1e-5)
+            found.near(f"$/h of {group['gpu']}", float(group["usd_per_hour"]), mean, 1e-5)
         for name, said in section(job, "speed").items():
-            if name == lot["gpu"]:
-                given = said * lot["gpus_per_machine"]
-                found.near(f"speed of {name} as the job gives it", lot["tokens_per_second"], given, 1e-3)
+            if name == group["gpu"]:
+                given = said * group["gpus_per_machine"]
+                found.near(f"speed of {name} as the job gives it", group["tokens_per_second"], given, 1e-3)
     for name in ("usd", "hours", "tokens_per_second"):
         spread = totals.get(name)
         if spread and spread["p50"] is not None:
@@ -85,18 +85,18 @@ def check_totals(plan: Plan, job: dict[str, Any], found: Findings) -> None:
             found.near("dollars per million tokens", each, middle / profile["tokens"] * 1e6, 1e-4)
 
 
-def work_hours(lot: dict[str, Any]) -> float:
+def work_hours(group: dict[str, Any]) -> float:
     """Hours that all machines of a lot work together."""
-    return lot["tokens"] / lot["tokens_per_second"] / 3600
+    return group["tokens"] / group["tokens_per_second"] / 3600
 
 
 def check_hours(plan: Plan, snapshot: Snapshot, found: Findings) -> None:
     """Wall time: at least the work and the shortest start, at most what starts and preemption can add."""
-    lots, hours = plan["lots"], plan["totals"]["hours"]["p50"]
-    if lots[0]["cloud"] == "local":
+    groups, hours = plan["lots"], plan["totals"]["hours"]["p50"]
+    if groups[0]["cloud"] == "local":
         return
-    work = max(work_hours(lot) / lot["machines"] for lot in lots)
-    starts = [_start_hours(lot["cloud"], snapshot) for lot in lots]
+    work = max(work_hours(group) / group["machines"] for group in groups)
+    starts = [_start_hours(group["cloud"], snapshot) for group in groups]
     low = work + min(low for low, _ in starts)
     slowest = max(high for _, high in starts) + _download_hours(plan, snapshot)
     # Machines are launched one after the other: up to half a minute each.
@@ -106,74 +106,75 @@ def check_hours(plan: Plan, snapshot: Snapshot, found: Findings) -> None:
 
 def check_shares(plan: Plan, snapshot: Snapshot, found: Findings) -> None:
     """Workers take shards from one queue: machines of all places work until the same moment, whatever they cost."""
-    lots = plan["lots"]
-    places = [(lot, place) for lot in lots for place in lot["places"]]
+    groups = plan["lots"]
+    places = [(group, place) for group in groups for place in group["places"]]
     found.between(
         "tokens of the places",
         sum(place["tokens"] for _, place in places),
-        *(float(sum(lot["tokens"] for lot in lots)) + rounding for rounding in (-len(places), len(places))),
+        *(
+            float(sum(group["tokens"] for group in groups)) + rounding
+            for rounding in (-len(places), len(places))
+        ),
     )
     waves = (plan["totals"]["machines"] - 1) // LAUNCHES * LAUNCH_HOURS
-    for number, (lot, place) in enumerate(places):
-        for other_lot, other in places[:number]:
-            if lot["cloud"] == "local":
+    for number, (group, place) in enumerate(places):
+        for other_group, other in places[:number]:
+            if group["cloud"] == "local":
                 continue
-            worked, others = (_hours_each(*one) for one in ((lot, place), (other_lot, other)))
-            slack = waves + max(worked, others) * _speeds_differ(lot, other_lot)
-            if (lot["cloud"], lot["spot"]) != (other_lot["cloud"], other_lot["spot"]):
-                starts = [_start_hours(one["cloud"], snapshot) for one in (lot, other_lot)]
+            worked, others = (_hours_each(*one) for one in ((group, place), (other_group, other)))
+            slack = waves + max(worked, others) * _speeds_differ(group, other_group)
+            if (group["cloud"], group["spot"]) != (other_group["cloud"], other_group["spot"]):
+                starts = [_start_hours(one["cloud"], snapshot) for one in (group, other_group)]
                 slack += max(high for _, high in starts) - min(low for low, _ in starts) + CONTROLLER_HOURS
-            name = (
-                f"{lot['gpu']} in {place['region']} works as long as {other_lot['gpu']} in {other['region']}"
-            )
+            name = f"{group['gpu']} in {place['region']} works as long as {other_group['gpu']} in {other['region']}"
             found.between(name, worked, others - slack, others + slack)
 
 
-def _hours_each(lot: dict[str, Any], place: dict[str, Any]) -> float:
+def _hours_each(group: dict[str, Any], place: dict[str, Any]) -> float:
     """Hours that each machine of a place works."""
-    return place["tokens"] / place["machines"] / lot["tokens_per_second"] / 3600
+    return place["tokens"] / place["machines"] / group["tokens_per_second"] / 3600
 
 
-def _speeds_differ(*lots: dict[str, Any]) -> float:
-    """How much the work of machines in these lots may differ, as a share of it."""
-    several = any(len({place["instance_type"] for place in lot["places"]}) > 1 for lot in lots)
-    return (TYPES_DIFFER if several else 1e-4) + max(LOST_DIFFERS[lot["spot"]] for lot in lots)
+def _speeds_differ(*groups: dict[str, Any]) -> float:
+    """How much the work of machines in these groups may differ, as a share of it."""
+    several = any(len({place["instance_type"] for place in group["places"]}) > 1 for group in groups)
+    return (TYPES_DIFFER if several else 1e-4) + max(LOST_DIFFERS[group["spot"]] for group in groups)
 
 
 def check_machine_items(plan: Plan, snapshot: Snapshot, found: Findings) -> None:
     """Compute from speeds and prices; starts and preemption between bounds."""
-    lots, items = plan["lots"], plan["totals"]["items"]
-    if any(lot["usd_per_hour"] is None for lot in lots):
+    groups, items = plan["lots"], plan["totals"]["items"]
+    if any(group["usd_per_hour"] is None for group in groups):
         found.must("no price, no dollars", plan["totals"]["usd"]["p50"] is None, plan["totals"]["usd"], None)
         return
     low = high = starts = 0.0
-    for lot in lots:
-        mean = float(lot["usd_per_hour"])
-        types = len({place["instance_type"] for place in lot["places"]})
+    for group in groups:
+        mean = float(group["usd_per_hour"])
+        types = len({place["instance_type"] for place in group["places"]})
         usd = sum(
-            place["tokens"] / lot["tokens_per_second"] / 3600 * float(place["usd_per_hour"])
-            for place in lot["places"]
+            place["tokens"] / group["tokens_per_second"] / 3600 * float(place["usd_per_hour"])
+            for place in group["places"]
         )
         spread = TYPES_DIFFER if types > 1 else 1e-4
         low += usd * (1 - spread)
         high += usd * (1 + spread)
-        starts += lot["machines"] * mean * _start_hours(lot["cloud"], snapshot)[0]
+        starts += group["machines"] * mean * _start_hours(group["cloud"], snapshot)[0]
     compute = float(items["compute"])
     found.between("compute", compute, low * (1 - 1e-4), high * (1 + 1e-4))
-    if lots[0]["cloud"] == "local":
+    if groups[0]["cloud"] == "local":
         return
     cold = float(items["cold_start"])
     found.must("starts cost at least the shortest start", cold >= starts * 0.999, cold, starts)
-    most = MOST_PREEMPTED * compute if any(lot["spot"] for lot in lots) else 0.0
+    most = MOST_PREEMPTED * compute if any(group["spot"] for group in groups) else 0.0
     found.between("preemption", float(items["preemption"]), 0.0, most)
 
 
 def check_disks(plan: Plan, snapshot: Snapshot, found: Findings) -> None:
     """Disks of all machine hours, where the cloud has a list price here."""
-    lots, items = plan["lots"], plan["totals"]["items"]
-    if lots[0]["cloud"] == "local" or any(lot["usd_per_hour"] is None for lot in lots):
+    groups, items = plan["lots"], plan["totals"]["items"]
+    if groups[0]["cloud"] == "local" or any(group["usd_per_hour"] is None for group in groups):
         return
-    unpriced = {lot["cloud"] for lot in lots if lot["cloud"] not in DISK_USD}
+    unpriced = {group["cloud"] for group in groups if group["cloud"] not in DISK_USD}
     if unpriced:
         if is_marked(plan, "disk"):
             found.checks += 1
@@ -187,11 +188,11 @@ def check_disks(plan: Plan, snapshot: Snapshot, found: Findings) -> None:
         found.must("disks have a price", items["disk"] is not None, items["disk"], "a list price")
         return
     size = DISK_GB + 2 * float(model["params_total"]) / 1e9
-    rates = {lot["cloud"]: DISK_USD[lot["cloud"]] * size / HOURS_PER_MONTH for lot in lots}
-    working = sum(work_hours(lot) * rates[lot["cloud"]] for lot in lots)
+    rates = {group["cloud"]: DISK_USD[group["cloud"]] * size / HOURS_PER_MONTH for group in groups}
+    working = sum(work_hours(group) * rates[group["cloud"]] for group in groups)
     machines = [usd for name, usd in items.items() if name not in (*OTHER_ITEMS, "compute")]
     beside = sum(float(usd) for usd in machines if usd is not None)
-    prices = [float(place["usd_per_hour"]) for lot in lots for place in lot["places"]]
+    prices = [float(place["usd_per_hour"]) for group in groups for place in group["places"]]
     found.between(
         "disk",
         float(items["disk"]),
@@ -233,10 +234,10 @@ def check_egress(plan: Plan, job: dict[str, Any], snapshot: Snapshot, found: Fin
     if corpus is None or output is None or size is None or plan["lots"][0]["cloud"] == "local":
         return
     total, known, missing = plan["profile"]["tokens"], 0.0, False
-    for lot in plan["lots"]:
-        for place in lot["places"]:
+    for group in plan["lots"]:
+        for place in group["places"]:
             share = place["tokens"] / total
-            here = (lot["cloud"], place["region"])
+            here = (group["cloud"], place["region"])
             legs = (
                 snapshot.transfer(corpus, here, plan["profile"]["bytes"]),
                 snapshot.transfer(here, output, size),

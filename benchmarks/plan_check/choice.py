@@ -47,7 +47,7 @@ def _with_bounds(figures: dict[str, Any], quantile: str) -> float | None:
 
 
 def check_limits(plan: Plan, job: dict[str, Any], found: Findings) -> None:
-    """Deadline, budget, machines and quota, and the limits of each lot."""
+    """Deadline, budget, machines and quota, and the limits of each machine group."""
     limits, totals = section(job, "limits"), plan["totals"]
     deadline, budget = hours_of(limits.get("deadline")), _dollars(limits.get("budget"))
     if deadline is not None:
@@ -60,8 +60,8 @@ def check_limits(plan: Plan, job: dict[str, Any], found: Findings) -> None:
     per_region, per_group = _taken(plan["lots"])
     if limits.get("machines_per_region"):
         found.most("limits.machines_per_region", max(per_region.values()), limits["machines_per_region"])
-    for lot in plan["lots"]:
-        _check_lot(lot, limits, found)
+    for group in plan["lots"]:
+        _check_group(group, limits, found)
     for (cloud, region, gpu, spot), gpus in per_group.items():
         most = _quota(job, cloud, region, gpu, spot=spot)
         if most is not None:
@@ -71,27 +71,27 @@ def check_limits(plan: Plan, job: dict[str, Any], found: Findings) -> None:
     found.must("quota needed is the fleet's", needed == asked, str(needed), str(asked))
 
 
-def _check_lot(lot: dict[str, Any], limits: dict[str, Any], found: Findings) -> None:
-    for name, said in (("clouds", lot["cloud"]), ("gpus", lot["gpu"])):
+def _check_group(group: dict[str, Any], limits: dict[str, Any], found: Findings) -> None:
+    for name, said in (("clouds", group["cloud"]), ("gpus", group["gpu"])):
         if limits.get(name):
             found.must(f"limits.{name}", said in limits[name], said, limits[name])
     patterns = limits.get("regions")
-    for region in lot["regions"] if patterns else ():
+    for region in group["regions"] if patterns else ():
         inside = any(fnmatchcase(region, pattern) for pattern in patterns or ())
         found.must("limits.regions", inside, region, patterns)
     spot = limits.get("spot", "prefer")
-    found.must("limits.spot", spot == "prefer" or lot["spot"] == (spot == "only"), lot["spot"], spot)
+    found.must("limits.spot", spot == "prefer" or group["spot"] == (spot == "only"), group["spot"], spot)
 
 
 def check_quotes(plan: Plan, job: dict[str, Any], snapshot: Snapshot, found: Findings) -> None:
     """Each place has a quote in the snapshot, at its price, and can be launched."""
     allowed = set[str](section(job, "limits").get("opt_in") or ())
-    for lot in plan["lots"]:
-        for place in lot["places"]:
-            name = f"{lot['cloud']} {place['zone'] or place['region']} {place['instance_type']}"
+    for group in plan["lots"]:
+        for place in group["places"]:
+            name = f"{group['cloud']} {place['zone'] or place['region']} {place['instance_type']}"
             rows = snapshot.quotes(
-                lot["cloud"], place["region"], place["instance_type"], lot["gpu"],
-                gpus=lot["gpus_per_machine"], spot=lot["spot"],
+                group["cloud"], place["region"], place["instance_type"], group["gpu"],
+                gpus=group["gpus_per_machine"], spot=group["spot"],
             )  # fmt: skip
             paid = Decimal(place["usd_per_hour"])
             said = Decimal(
@@ -120,7 +120,7 @@ def check_quotes(plan: Plan, job: dict[str, Any], snapshot: Snapshot, found: Fin
                     "no price below the lowest quote", said >= lowest, f"{name} at {said}", str(lowest)
                 )
                 found.unverified.append(f"{name} at {said}: not a quote itself, the lowest is {lowest}")
-            why = snapshot.why_not_launchable(lot["cloud"], place["region"], place["zone"], allowed)
+            why = snapshot.why_not_launchable(group["cloud"], place["region"], place["zone"], allowed)
             found.must("can be launched", why is None, name, why)
 
 
@@ -225,16 +225,16 @@ def _keeps(kind: dict[str, Any], job: dict[str, Any]) -> bool:
 
 
 def _taken(
-    lots: list[dict[str, Any]],
+    groups: list[dict[str, Any]],
 ) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str, str, bool]]]:
     """Machines by region, and GPUs by region, type and purchase."""
     machines, gpus = Counter[tuple[str, str]](), Counter[tuple[str, str, str, bool]]()
-    for lot in lots:
-        for place in lot["places"]:
-            machines[lot["cloud"], place["region"]] += place["machines"]
-            group = lot["cloud"], place["region"], lot["gpu"], lot["spot"]
-            gpus[group] += place["machines"] * lot["gpus_per_machine"]
-    if lots[0]["cloud"] == "local":
+    for group in groups:
+        for place in group["places"]:
+            machines[group["cloud"], place["region"]] += place["machines"]
+            scope = group["cloud"], place["region"], group["gpu"], group["spot"]
+            gpus[scope] += place["machines"] * group["gpus_per_machine"]
+    if groups[0]["cloud"] == "local":
         gpus.clear()
     return machines, gpus
 

@@ -107,7 +107,7 @@ def _end(names: Sequence[str], say: Callable[[str], None], clock: Clock) -> None
     """Cancel what lives, and wait until SkyPilot has taken the machines down.
 
     Raises:
-        Problem: it does not.
+        Problem: machines are left after `END_SECONDS`.
     """
     alive = [job.id for job in _jobs(names) if job.alive]
     if alive:

@@ -96,7 +96,7 @@ class FinishedRun:
         """Check that no shard is being tried again since the receipts were listed.
 
         Raises:
-            Problem: one is.
+            Problem: a shard is being tried again.
         """
         for slab, shards in self._slabs():
             done = list_receipts(self.store, self.header.run, slab).done

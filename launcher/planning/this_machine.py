@@ -82,7 +82,7 @@ def check_engine_here(request: PlanRequest) -> None:
     """Refuse a job that is to be done here by an engine whose library is not installed.
 
     Raises:
-        Usage: it is not.
+        Usage: the library is not installed.
     """
     library = _missing_library(request)
     if library is not None:
@@ -185,7 +185,7 @@ def decide_here(request: PlanRequest, here: Estimate, refusal: Infeasible | None
     """This machine, when it keeps the limits. `refusal` is why no cloud does.
 
     Raises:
-        Infeasible: it does not.
+        Infeasible: it does not keep them.
     """
     what = hint = None
     budget, deadline = request.job.limits.budget, request.deadline_hours

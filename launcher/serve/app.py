@@ -202,7 +202,7 @@ async def _while_connected(request: Request, work: Coroutine[Any, Any, Answer]) 
     """What `work` returns; it is cancelled when the client hangs up, because no engine need embed for it any more.
 
     Raises:
-        ClientDisconnect: it has.
+        ClientDisconnect: the client hung up.
     """
     task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
     try:

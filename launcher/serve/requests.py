@@ -72,7 +72,7 @@ def read_embedding_request(body: bytes) -> EmbeddingRequest:
     """The request that a body holds.
 
     Raises:
-        RequestRefused: it is none.
+        RequestRefused: the body holds no valid request.
     """
     found = _object(body)
     texts, tokens = _inputs(found.get("input"))
@@ -101,7 +101,7 @@ def read_search_request(body: bytes) -> SearchRequest:
     """The search that a body holds.
 
     Raises:
-        RequestRefused: it is none.
+        RequestRefused: the body holds no valid search.
     """
     found = _object(body)
     query, k = found.get("query"), found.get("k", 10)

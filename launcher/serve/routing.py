@@ -22,7 +22,7 @@ def parse_rule(text: str) -> Rule:
     """The rule that FIELD=VALUE:RUN writes.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no rule.
     """
     field, equals, rest = text.partition("=")
     value, colon, run = rest.rpartition(":")

@@ -25,7 +25,7 @@ def check_installed() -> None:
     """Check that the libraries of the server are here.
 
     Raises:
-        Usage: one is not.
+        Usage: a library is missing.
     """
     missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:

@@ -16,7 +16,7 @@ from launcher.documents.simulation import (
     SimulatedUsd,
     StandIn,
 )
-from launcher.money import decimal_of_float
+from launcher.money import SECONDS_PER_HOUR, decimal_of_float
 from launcher.simulator.hindsight import hindsight_usd
 from launcher.simulator.machine_lines import MachineLines
 from launcher.simulator.market import market_of
@@ -80,7 +80,7 @@ def simulate_market(scenario: Scenario, traces: TraceSet, runs: Runs) -> Simulat
         traces=traces.name,
         about=traces.about,
         each=runs.each,
-        deadline_hours=scenario.deadline / 3600,
+        deadline_hours=scenario.deadline / SECONDS_PER_HOUR,
         machines=scenario.machines,
         budget=scenario.budget,
         hindsight_usd=_dollars(float(np.median(known))) if len(known) == len(least) else None,

@@ -40,7 +40,7 @@ def situation_of_text(text: str) -> Situation:
     """The situation of this text.
 
     Raises:
-        BadSituationError: it is none.
+        BadSituationError: the text holds no situation.
     """
     try:
         unpacker = zlib.decompressobj()

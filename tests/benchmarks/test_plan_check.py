@@ -83,7 +83,7 @@ def place(**changes: Any) -> Callable[[Plan], None]:
     return lambda plan: plan["lots"][0]["places"][0].update(changes)
 
 
-def lot(**changes: Any) -> Callable[[Plan], None]:
+def group(**changes: Any) -> Callable[[Plan], None]:
     return lambda plan: plan["lots"][0].update(changes)
 
 
@@ -144,7 +144,7 @@ def cheaper_kind(plan: Plan) -> None:
         (steered("machines", lambda usd: usd / 3), "steered machines cost a token's price"),
         (steered("storage", lambda usd: usd + 1), "storage of the steered run is that of the static one"),
         (steered_unknown, "steered egress without a price is marked"),
-        (profile, "tokens of the lots"),
+        (profile, "tokens of the groups"),
         (total("hours", p50=0.01, p10=0.01), "hours at P50"),
         (total("hours", p50=60.0, p90=60.0), "hours at P50"),
         (total("hours", p90=6.5), "P90 keeps the deadline"),
@@ -161,9 +161,9 @@ def cheaper_kind(plan: Plan) -> None:
         (unknown_egress, "egress has a price"),
         (machines, "machines"),
         (machines, "limits.machines"),
-        (lot(spot=True), "limits.spot"),
-        (lot(cloud="aws"), "limits.clouds"),
-        (lot(gpu="H100"), "limits.gpus"),
+        (group(spot=True), "limits.spot"),
+        (group(cloud="aws"), "limits.clouds"),
+        (group(gpu="H100"), "limits.gpus"),
         (place(usd_per_hour="0.0001"), "no price below its quote without a discount"),
         (place(usd_per_hour="0.0001", quoted_usd_per_hour="0.0001"), "no price below the lowest quote"),
         (place(instance_type="x9-large"), "a quote of the snapshot"),

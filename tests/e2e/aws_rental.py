@@ -7,7 +7,7 @@ from typing import Any
 
 from launcher.planning.saved import plan_file
 from pricing.book import price_book
-from tests.e2e.rental import SLOW, Launches, lot, place, rented
+from tests.e2e.rental import SLOW, Launches, group, place, rented
 from tests.e2e.steered import (
     COLD_START_SECONDS,
     DOCUMENTS,
@@ -77,8 +77,8 @@ class SpotRental(AwsRental):
         """Write the plan; the run's name."""
         places = [place(region, *cheapest(region)) for region in REGIONS]
         places[0]["machines"], places[1]["machines"] = 2, 1
-        lots = [lot("aws", GPU, places, spot=True, rate=TOKENS_PER_SECOND)]
-        return self.write(rented(self.planned(), lots, "hash"))
+        groups = [group("aws", GPU, places, spot=True, rate=TOKENS_PER_SECOND)]
+        return self.write(rented(self.planned(), groups, "hash"))
 
 
 class SteeredSpotRental(AwsRental):
@@ -92,8 +92,8 @@ class SteeredSpotRental(AwsRental):
     def plan(self) -> str:
         """Write the plan; the run's name."""
         first = place(self.zones[0][:-1], self.zones[0], KIND, MACHINES, spot_of(self.zones[0]))
-        lots = [lot("aws", GPU, [first], spot=True, rate=TOKENS_PER_SECOND)]
-        body = rented(self.planned(), lots, "hash")
+        groups = [group("aws", GPU, [first], spot=True, rate=TOKENS_PER_SECOND)]
+        body = rented(self.planned(), groups, "hash")
         body.pop("digest")
         kinds = [
             kind("aws", zone[:-1], zone, KIND, spot=True, usd=spot_of(zone) or Decimal(0))

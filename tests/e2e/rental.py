@@ -99,7 +99,9 @@ def place(region: str, zone: str | None, kind: str, machines: int, usd: object) 
     }  # fmt: skip
 
 
-def lot(cloud: str, gpu: str, places: Sequence[dict[str, Any]], *, spot: bool, rate: float) -> dict[str, Any]:
+def group(
+    cloud: str, gpu: str, places: Sequence[dict[str, Any]], *, spot: bool, rate: float
+) -> dict[str, Any]:
     """As a plan has it; the first place is the one it is priced by."""
     return {
         "gpu": gpu,
@@ -119,18 +121,18 @@ def lot(cloud: str, gpu: str, places: Sequence[dict[str, Any]], *, spot: bool, r
     }
 
 
-def rented(body: dict[str, Any], lots: Sequence[Mapping[str, Any]], engine: str) -> dict[str, Any]:
-    """A plan of this machine, as a plan that rents these lots."""
+def rented(body: dict[str, Any], groups: Sequence[Mapping[str, Any]], engine: str) -> dict[str, Any]:
+    """A plan of this machine, as a plan that rents these groups."""
     body.pop("digest")
-    body["lots"] = list(lots)
-    body["totals"]["machines"] = sum(lot["machines"] for lot in lots)
+    body["lots"] = list(groups)
+    body["totals"]["machines"] = sum(group["machines"] for group in groups)
     body["totals"]["usd"] = {"p10": "0.10", "p50": "0.20", "p90": "0.50"}
     body["work"]["engine"] = engine
     return plan_file.signed(body)
 
 
 class Rental(Launches):
-    """A folder that every machine sees, with a job whose plan rents an L4 lot on spot and an H100 lot on demand."""
+    """A folder that every machine sees, with a job whose plan rents a group of L4 on spot and one of H100 on demand."""
 
     def __init__(
         self, cluster: Slurm, name: str, *, model: str, engine: str, machines: tuple[int, int] = (2, 1)
@@ -150,20 +152,20 @@ class Rental(Launches):
         )
         choices = planner.PlanOptions(on="local", probe_seconds=0.1)
         body = plans.to_json(planner.make_plan(*read_job(job), choices, utc(), lambda _: None))
-        lots = [
-            self._lot("L4", "spot", self.wanted[0], tokens_per_second),
-            self._lot("H100", "ondemand", self.wanted[1], tokens_per_second),
+        groups = [
+            self._group("L4", "spot", self.wanted[0], tokens_per_second),
+            self._group("H100", "ondemand", self.wanted[1], tokens_per_second),
         ]
-        (self.folder / "plan.json").write_text(json.dumps(rented(body, lots, self.engine)))
+        (self.folder / "plan.json").write_text(json.dumps(rented(body, groups, self.engine)))
         return str(body["run"])
 
-    def _lot(self, gpu: str, partition: str, machines: int, rate: float) -> dict[str, Any]:
+    def _group(self, gpu: str, partition: str, machines: int, rate: float) -> dict[str, Any]:
         regions = ["east", "west"] if partition == "spot" else ["east"]
         places = [
             place(region, partition, "", machines if region == "east" else 0, PRICES[region, partition][gpu])
             for region in regions
         ]
-        return lot("slurm", gpu, places, spot=partition == "spot", rate=rate)
+        return group("slurm", gpu, places, spot=partition == "spot", rate=rate)
 
     def done(self, run: str) -> int:
         """Shards with a receipt."""

@@ -15,7 +15,7 @@ from launcher.planning import plan as plans
 from launcher.planning import planner
 from launcher.planning.saved import plan_file
 from tasks.clock import utc
-from tests.e2e.rental import SLOW, Launches, lot, open_to_all, place, rented
+from tests.e2e.rental import SLOW, Launches, group, open_to_all, place, rented
 from tests.support.cli_runs import records
 from tests.support.clusters.slurm import PRICES, Slurm
 from tests.support.runs import write_jsonl
@@ -51,7 +51,7 @@ class SteeredRental(Launches):
         choices = planner.PlanOptions(on="local", probe_seconds=0.1)
         body = plans.to_json(planner.make_plan(*read_job(job), choices, utc(), lambda _: None))
         first = place("east", "spot", "", MACHINES, PRICES["east", "spot"][GPU])
-        body = rented(body, [lot("slurm", GPU, [first], spot=True, rate=TOKENS_PER_SECOND)], "hash")
+        body = rented(body, [group("slurm", GPU, [first], spot=True, rate=TOKENS_PER_SECOND)], "hash")
         body.pop("digest")
         body["steering"] = steering(
             [

@@ -97,15 +97,15 @@ HISTORY = draw_lives()
 
 
 def plan() -> dict[str, Any]:
-    """The plan of the run: three lots, slightly too fast, at the prices before they changed."""
-    lots: list[dict[str, Any]] = []
+    """The plan of the run: three machine groups, slightly too fast, at the prices before they changed."""
+    groups: list[dict[str, Any]] = []
     tokens = {"aws": 260_000_000, "gcp": 250_000_000, "azure": 250_000_000}
     compute = Decimal(0)
     for cloud, (region, machine, price, _) in PLACES.items():
         gpu = "A10" if cloud == "azure" else "L4"
         speed = 1_500.0
         compute += Decimal(tokens[cloud]) / Decimal(speed) / 3600 * Decimal(price)
-        lots.append(
+        groups.append(
             {
                 "gpu": gpu, "gpus_per_machine": 1, "cloud": cloud, "regions": [region], "spot": True,
                 "machines": 13, "workers": 1, "threads": None, "tokens": tokens[cloud],
@@ -134,7 +134,7 @@ def plan() -> dict[str, Any]:
             "lengths": [[1.0, 108.0]],
         },
         "cheaper": None,
-        "lots": lots,
+        "lots": groups,
         "totals": {
             "usd": _quantiles(total),
             "hours": {"p10": 3.6, "p50": 4.1, "p90": 5.2},

@@ -86,7 +86,10 @@ def plan(**changes: Any) -> dict[str, Any]:
             compared("someone other-embed", "same class", "240", better=False)
             | {"chance": 0.998, "parameters": 568_000_000},
         ],
-        "lots": [_lot("L4", 8.0, 20, ("us-east-1", "us-west-2")), _lot("H100", 1.0, 1, ("europe-north1",))],
+        "lots": [
+            _group("L4", 8.0, 20, ("us-east-1", "us-west-2")),
+            _group("H100", 1.0, 1, ("europe-north1",)),
+        ],
         "totals": {
             "usd": _spread("60.5", "80.25", "131"),
             "hours": {"p10": 2.1, "p50": 3.0, "p90": 5.2},
@@ -162,15 +165,15 @@ def compared(name: str, relation: str, usd: str, *, better: bool) -> dict[str, A
 
 def local() -> dict[str, Any]:
     """A plan for this machine as JSON; an hour of it has no price."""
-    lot = _lot("cpu", 1.0, 1, ("local",)) | {"cloud": "local", "spot": False, "usd_per_hour": None}
-    lot |= {"usd_per_million_tokens": None, "speed_source": "measured here, hash float32, 2 workers"}
+    group = _group("cpu", 1.0, 1, ("local",)) | {"cloud": "local", "spot": False, "usd_per_hour": None}
+    group |= {"usd_per_million_tokens": None, "speed_source": "measured here, hash float32, 2 workers"}
     unknown = dict.fromkeys(("compute", "cold_start", "preemption", "idle_tail"))
     free = dict.fromkeys(("disk", "storage", "egress", "controller"), "0")
     totals = plan()["totals"] | {"usd": _spread(None, None, None), "items": unknown | free, "machines": 1}
     return plan(
         cheaper=None,
         compared=[],
-        lots=[lot],
+        lots=[group],
         totals=totals | {"usd_per_million_tokens": None},
         frontier=[],
         alternatives=[],
@@ -226,7 +229,7 @@ def _profile() -> dict[str, Any]:
     }
 
 
-def _lot(gpu: str, gpus: float, machines: int, regions: tuple[str, ...]) -> dict[str, Any]:
+def _group(gpu: str, gpus: float, machines: int, regions: tuple[str, ...]) -> dict[str, Any]:
     return {
         "gpu": gpu,
         "gpus_per_machine": gpus,
@@ -255,13 +258,13 @@ def _lot(gpu: str, gpus: float, machines: int, regions: tuple[str, ...]) -> dict
 
 
 def _fleet(machines: int, hours: float, usd: str) -> dict[str, Any]:
-    lot = {"gpu": "L4", "gpus_per_machine": 8.0, "cloud": "aws", "regions": ["us-east-1"], "spot": True}
+    group = {"gpu": "L4", "gpus_per_machine": 8.0, "cloud": "aws", "regions": ["us-east-1"], "spot": True}
     spread = {"p10": hours * 0.7, "p50": hours, "p90": hours * 1.5}
     dollars = _spread(f"{float(usd) * 0.7:.2f}", usd, f"{float(usd) * 1.5:.2f}")
     if usd == "80.25":
         spread, dollars = {"p10": 2.1, "p50": 3.0, "p90": 5.2}, _spread("60.5", "80.25", "131")
     fleet = {"machines": machines, "hours": spread, "usd": dollars, "usd_per_million_tokens": "0.03"}
-    return fleet | {"lots": [lot | {"machines": machines}]}
+    return fleet | {"lots": [group | {"machines": machines}]}
 
 
 def _kind(gpu: str, bought: str, hourly: str, usd: str) -> dict[str, Any]:

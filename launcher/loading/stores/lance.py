@@ -344,7 +344,7 @@ def _check_names(schema: Schema) -> None:
     """Refuse kept columns with names of ours or of Lance's own: searches would fail where the load does not.
 
     Raises:
-        Problem: one has.
+        Problem: a kept column has such a name.
     """
     for name in schema.kept:
         own = name in OWN_COLUMNS or name in ("_distance", "_score") or name.startswith("_row")

@@ -135,7 +135,7 @@ def _check_grpc(params: Any, credentials: Any) -> None:
     """Check that the second port answers, before a load waits for it.
 
     Raises:
-        Problem: it does not.
+        Problem: nothing answers there.
     """
     place = f"{params.grpc.host}:{params.grpc.port}"
     channel = (

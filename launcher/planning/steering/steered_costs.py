@@ -35,12 +35,13 @@ class SteeredCosts:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What one kind does of the work: machine-hours that work, and tokens, at the median and if places are worse."""
+    """What one kind does of the work. `end` is 0 for the median, and 1 for places that are worse."""
 
     candidate: Candidate
-    tokens: tuple[float, float]
+    tokens: tuple[float, float]  # by `end`
 
     def hours(self, end: int) -> float:
+        """Machine-hours that work."""
         return self.tokens[end] / self.candidate.tokens_per_second.mid / SECONDS_PER_HOUR
 
 

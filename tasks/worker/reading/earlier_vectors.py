@@ -136,7 +136,7 @@ def _name(stored: str | bytes) -> bytes:
     """The hash of a text, from the column of a file of this version or of an earlier one.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the column holds no hash.
     """
     name = bytes.fromhex(stored) if isinstance(stored, str) else stored
     if len(name) != HASH_BYTES:

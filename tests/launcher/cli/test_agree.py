@@ -49,9 +49,9 @@ def without_prices(budget: str | None) -> SavedPlan:
     body: dict[str, Any] = sample_plan.plan(created=utc().isoformat())
     body["work"]["job"]["limits"]["budget"] = budget
     body["totals"]["usd"] = dict.fromkeys(("p10", "p50", "p90"))
-    for lot in body["lots"]:
-        lot["usd_per_hour"] = None
-        for place in lot["places"]:
+    for group in body["lots"]:
+        group["usd_per_hour"] = None
+        for place in group["places"]:
             place["usd_per_hour"] = None
     return plan_file.read_recorded(body)
 

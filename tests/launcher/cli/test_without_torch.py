@@ -51,7 +51,7 @@ def test_plan_of_a_real_corpus_needs_no_torch(libraries: Path, job: Path) -> Non
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
     assert plan["profile"]["documents"] == 20
-    assert all(lot["cloud"] != "local" for lot in plan["lots"])
+    assert all(group["cloud"] != "local" for group in plan["lots"])
     assert any("torch is not installed here" in item for item in plan["not_priced"])
 
 

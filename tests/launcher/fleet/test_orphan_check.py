@@ -157,9 +157,9 @@ def test_a_steered_run_is_looked_for_in_all_of_its_envelope_but_not_in_clouds_th
     ledger: Ledger,
 ) -> None:
     run, plan = ledger.runs.find("r1"), sample_plan.saved_steered()
-    lots = {place.region for group in plan.lots if group.cloud == "aws" for place in group.places}
+    regions = {place.region for group in plan.lots if group.cloud == "aws" for place in group.places}
     found = regions_used(ledger, run, plan)
-    assert set(found["aws"]) == lots | {"us-east-1"}
+    assert set(found["aws"]) == regions | {"us-east-1"}
     assert {"us-central1", "europe-north1"} <= set(found["gcp"])  # of the envelope, and of a lot
     envelope = plan.steering.envelope if plan.steering else None
     assert envelope is not None

@@ -107,7 +107,7 @@ def test_pilot_where_no_small_machine_is_known_is_the_cheapest_machine_of_the_pl
         "1x-RTX_5090-32-65536 in vast (1 x RTX5090: no smaller machine is known there), about $0.46 an hour"
     )
     assert pilot_task(replace(SPEC, machine=found))["resources"]["instance_type"] == "1x-RTX_5090-32-65536"
-    body["lots"] = [lot | {"cloud": "vast", "spot": True} for lot in body["lots"]]
+    body["lots"] = [group | {"cloud": "vast", "spot": True} for group in body["lots"]]
     for kind in kinds:
         kind["spot"] = True
     assert str(pilot_machine(sample_plan.saved(**body))) == "2 CPUs, 8 GB in vast, at an unknown price"

@@ -192,7 +192,7 @@ def test_controller_is_that_of_a_cloud_of_the_fleet(tmp_path: Path) -> None:
     """DigitalOcean comes before GCP in the alphabet and has no controller that we could price."""
     elsewhere = offer("9", cloud="do", region="nyc2", instance_type="gpu-h100x1-80gb", gpu="H100")
     plan = made(declared("limits: {gpus: [L4, H100]}"), tmp_path, (*L4, elsewhere))
-    assert {lot.cloud for lot in plan.lots} == {"gcp"}
+    assert {group.cloud for group in plan.lots} == {"gcp"}
     assert plan.chosen.items["controller"] is not None
 
 

@@ -23,8 +23,8 @@ def test_quota_is_kept_to(tmp_path: Path) -> None:
         "deadline: 30d", "speed: {L4: 897}\nquota: {gcp: {us-central1: {l4: {spot: 2, on_demand: 1}}}}"
     )
     plan = made(text, tmp_path)
-    assert {lot.spot: lot.machines for lot in plan.lots}.get(True, 0) <= 2
-    assert {lot.spot: lot.machines for lot in plan.lots}.get(False, 0) <= 1
+    assert {group.spot: group.machines for group in plan.lots}.get(True, 0) <= 2
+    assert {group.spot: group.machines for group in plan.lots}.get(False, 0) <= 1
 
 
 REGIONS = tuple(offer(region=region) for region in ("us-central1", "us-west1", "us-east4"))
@@ -125,12 +125,12 @@ def test_gpu_without_a_price_on_the_clouds_of_the_job_says_which_limit_it_falls_
 def test_slurm_is_planned_by_prices_of_its_owner(tmp_path: Path) -> None:
     text = declared("limits: {clouds: [slurm]}\nquota: {slurm: {east: {L4: {on_demand: 8}}}}")
     own = offer(cloud="slurm", region="east", zone="ondemand")
-    assert [(lot.cloud, lot.regions) for lot in made(text, tmp_path, (*L4, own)).lots] == [
+    assert [(group.cloud, group.regions) for group in made(text, tmp_path, (*L4, own)).lots] == [
         ("slurm", ("east",))
     ]
     preempted = replace(own, zone="spot", spot=True, usd_per_hour=own.usd_per_hour / 2)  # a partition
     plan = made(declared("limits: {clouds: [slurm]}"), tmp_path, (own, preempted))
-    assert [(lot.spot, lot.capacity is not None and lot.capacity.assumed) for lot in plan.lots] == [
+    assert [(group.spot, group.capacity is not None and group.capacity.assumed) for group in plan.lots] == [
         (True, True)
     ]
     problem = refused(Infeasible, text, tmp_path)

@@ -32,9 +32,9 @@ def here(tmp_path: Path, extra: str = "") -> str:
 
 def test_plan_for_this_machine_is_one_group_of_it(tmp_path: Path) -> None:
     plan = made(here(tmp_path, "local: {workers: 1, usd_per_hour: 3.60}"), tmp_path, on="local")
-    (lot,) = plan.lots
-    assert (lot.cloud, lot.machines, lot.workers) == ("local", 1, 1)
-    assert lot.usd_per_hour == Decimal("3.60")
+    (group,) = plan.lots
+    assert (group.cloud, group.machines, group.workers) == ("local", 1, 1)
+    assert group.usd_per_hour == Decimal("3.60")
     assert (plan.frontier, plan.kinds, plan.quota, plan.prices_as_of, plan.gap) == ((), (), (), None, None)
     assert plan.alternatives == ()
     assert plan.chosen.usd is not None
@@ -70,7 +70,7 @@ CHEAP = "local: {workers: 1, usd_per_hour: 0.01}"
 
 def test_this_machine_is_chosen_where_it_is_in_time_and_costs_less(tmp_path: Path) -> None:
     plan = made(beside_clouds(tmp_path, f"{CHEAP}\nlimits: {{deadline: 2h}}"), tmp_path)
-    assert [lot.cloud for lot in plan.lots] == ["local"]
+    assert [group.cloud for group in plan.lots] == ["local"]
     assert plan.quota == ()
     names = {one.name.removesuffix(assemble.AFTER_UPLOAD) for one in plan.alternatives}
     assert assemble.RENTED in names
@@ -92,7 +92,7 @@ def test_this_machine_is_not_chosen_where_it_is_left_out(
     tmp_path: Path, extra: str, on: str | None, why: str | None
 ) -> None:
     plan = made(beside_clouds(tmp_path, extra), tmp_path, on=on)
-    assert [lot.cloud for lot in plan.lots] == ["gcp"]
+    assert [group.cloud for group in plan.lots] == ["gcp"]
     beside = [one for one in plan.compared if one.relation == "this machine"]
     assert [one.notes for one in beside] in ([], [(why,)])
     assert ("this machine" in {a.name for a in plan.alternatives}) == (on is None)
@@ -105,7 +105,7 @@ def test_folders_that_clouds_cannot_see_are_embedded_here_whatever_it_costs(
     tmp_path: Path, local: str
 ) -> None:
     plan = made(beside_clouds(tmp_path, local), tmp_path)
-    assert [lot.cloud for lot in plan.lots] == ["local"]
+    assert [group.cloud for group in plan.lots] == ["local"]
     assert plan.upload is not None
     assert (
         plan.upload.command == f"gcloud storage rsync --recursive {tmp_path / 'in'} gs://BUCKET/here/corpus"
@@ -124,14 +124,14 @@ def test_fleet_that_is_asked_for_names_the_upload_that_it_needs(tmp_path: Path) 
 def test_machines_that_share_our_folders_are_the_only_candidates(tmp_path: Path) -> None:
     near = offer(cloud="slurm", region="here", zone=None)
     plan = made(beside_clouds(tmp_path, CHEAP), tmp_path, (offer(), near), on="cloud")
-    assert [lot.cloud for lot in plan.lots] == ["slurm"]
+    assert [group.cloud for group in plan.lots] == ["slurm"]
     assert plan.upload is None
     assert plan.left_out["cannot see the folders of this machine"] == 1
 
 
 def test_clouds_that_name_this_machine_let_it_be_chosen(tmp_path: Path) -> None:
     text = beside_clouds(tmp_path, f"{CHEAP}\nlimits: {{clouds: [local, gcp]}}")
-    assert [lot.cloud for lot in made(text, tmp_path).lots] == ["local"]
+    assert [group.cloud for group in made(text, tmp_path).lots] == ["local"]
 
 
 def test_machine_that_is_left_out_is_not_chosen_in_place_of_an_infeasible_fleet(tmp_path: Path) -> None:

@@ -102,8 +102,8 @@ def test_pilot_that_was_stopped_costs_nothing_until_the_next(tmp_path: Path) -> 
 
 def test_pilot_without_a_known_price_is_named_and_not_free(tmp_path: Path) -> None:
     plan = sample_plan.plan()
-    for lot in plan["lots"]:
-        lot["cloud"] = "slurm"
+    for group in plan["lots"]:
+        group["cloud"] = "slurm"
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         ledger.runs.create("r1", "reviews", json.dumps(plan), "d", "out", NOON)
         ledger.runs.record_event("r1", "pilot", "handed over", NOON)

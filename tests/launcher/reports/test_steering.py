@@ -114,11 +114,11 @@ def worked(tmp_path: Path) -> Iterator[Ledger]:
         found.runs.create("r1", "reviews", json.dumps(body), "d", "out", NOON, "fleet")
         found.runs.set_state("r1", RunState.RUNNING, NOON)
         found.shards.add("r1", [shard(n) for n in range(1, 4)])
-        for number, (name, lot, begin, end) in enumerate(LIVES, start=1):
-            kind = kinds[lot - 2]
+        for number, (name, group, begin, end) in enumerate(LIVES, start=1):
+            kind = kinds[group - 2]
             purchase = "spot" if kind["spot"] else "on-demand"
             site = Site("aws", "us-east-1", None, purchase, "g6.xlarge", 1.0)
-            found.machines.intend("r1", name, 0, None, NOON, gpu="L4", lot=lot, site=site)
+            found.machines.intend("r1", name, 0, None, NOON, gpu="L4", lot=group, site=site)
             found.machines.confirm(name, f"1:{name}", NOON)
             found.steering.record_asks("r1", [replace(ask(name), purchase=purchase)])
             found.steering.answer(name, AskAnswer.CAME, later(60 * begin), "backend")

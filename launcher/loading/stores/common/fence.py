@@ -133,7 +133,7 @@ class Fence:
         """A context for a write that may take so long that a later load begins meanwhile, which these rows then spoil.
 
         Raises:
-            Problem: one has.
+            Problem: a later load has begun.
         """
         begun = self._clock()
         yield

@@ -58,7 +58,7 @@ def check_filtered(schema: Schema, filtered: Sequence[str]) -> None:
     """Check that each column which the address filters by is kept.
 
     Raises:
-        Problem: one is not.
+        Problem: a column of the filter is not kept.
     """
     unknown = [name for name in filtered if name not in schema.kept]
     if unknown:

@@ -20,7 +20,7 @@ def check_columns(schema: Schema) -> None:
     """Refuse kept columns with names that are taken.
 
     Raises:
-        Problem: one has.
+        Problem: a kept column has such a name.
     """
     check_kept(schema, "Pinecone", OWN_FIELDS, begins_with_dollar)
 
@@ -29,7 +29,7 @@ def check_rows(rows: Rows) -> None:
     """Refuse rows whose metadata is too long.
 
     Raises:
-        Problem: one's is.
+        Problem: the metadata of a row is above Pinecone's limit.
     """
     for row, key in enumerate(rows.keys()):
         size = len(json.dumps(metadata_of(rows, row), ensure_ascii=False).encode())

@@ -101,8 +101,8 @@ def test_recorded_speed_is_recalled_for_this_machine(
 def planned_here(folder: Path, job: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     words = ["plan", str(job), "--on", "local", "--probe", "0.1", "--offline", "--json"]
     assert main([*words, "--runs", str(folder / "runs")]) == 0
-    (lot,) = json.loads(capsys.readouterr().out)["lots"]
-    return lot
+    (group,) = json.loads(capsys.readouterr().out)["lots"]
+    return group
 
 
 def test_plan_of_this_machine_uses_the_recorded_speed(
@@ -113,9 +113,11 @@ def test_plan_of_this_machine_uses_the_recorded_speed(
     job = write_job(tmp_path, local="{workers: 1}")
     assert planned_here(tmp_path, job, capsys)["speed_source"].startswith("measured here, hash")
     body = bench(tmp_path, capsys, job, "--seconds", 0.5)
-    lot = planned_here(tmp_path, job, capsys)
-    assert lot["speed_source"].startswith(f"measured here {body['at'][:10]} by bench, hash float32, 1 worker")
-    assert lot["tokens_per_second"] == pytest.approx(body["kept"]["mid"], rel=0.01)
+    group = planned_here(tmp_path, job, capsys)
+    assert group["speed_source"].startswith(
+        f"measured here {body['at'][:10]} by bench, hash float32, 1 worker"
+    )
+    assert group["tokens_per_second"] == pytest.approx(body["kept"]["mid"], rel=0.01)
     longer = write_job(tmp_path, "longer.yaml", local="{workers: 1}", chunk="{truncate: 50}")
     assert planned_here(tmp_path, longer, capsys)["speed_source"].startswith("measured here, hash")
 

@@ -34,7 +34,7 @@ def rent(found: Launching) -> None:
     body: dict[str, Any] = json.loads(path.read_text())
     body.pop("digest")
     place = {"region": "east", "zone": "spot", "instance_type": "", "machines": 2, "usd_per_hour": "0.4"}
-    lot = {
+    group = {
         "gpu": "L4",
         "gpus_per_machine": 1.0,
         "cloud": "slurm",
@@ -42,7 +42,7 @@ def rent(found: Launching) -> None:
         "spot": True,
         "machines": 2,
     }
-    body["lots"] = [body["lots"][0] | lot | {"workers": 1, "usd_per_hour": "0.4", "places": [place]}]
+    body["lots"] = [body["lots"][0] | group | {"workers": 1, "usd_per_hour": "0.4", "places": [place]}]
     body["totals"]["usd"] = {"p10": "0.1", "p50": "0.2", "p90": "0.5"}
     path.write_text(json.dumps(plan_file.signed(body)))
 

@@ -98,10 +98,10 @@ def test_steps_add_up_to_the_difference(
     WORK,
 )  # fmt: skip
 def test_rounding_is_not_a_change_of_prices(lives: list[MachineTime], work: list[Receipt]) -> None:
-    lot = {"tokens": 10**6, "tokens_per_second": 3.7e3, "usd_per_hour": "0.37"}
+    group = {"tokens": 10**6, "tokens_per_second": 3.7e3, "usd_per_hour": "0.37"}
     plan = {
         "profile": {"tokens": 10**6},
-        "lots": [lot],
+        "lots": [group],
         "totals": {
             "items": {
                 "compute": "0.00612345678987654321",

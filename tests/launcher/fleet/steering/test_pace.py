@@ -17,12 +17,12 @@ FOUR = FleetGroup(1, 8, "r1-l1m", (PLACE,), (8,), gpu="A10G", tokens_per_second=
 GROUPS = {0: L4, 1: FOUR}
 
 
-def machine(name: str, lot: int) -> Machine:
+def machine(name: str, group: int) -> Machine:
     made = Machine(
         name=name, run="r1", slot=0, place="aws", gpu="L4", usd_per_hour=None, state=MachineState.UP, handle=None,
         intended=NOON, confirmed=None, ready=None, stopping=None, ended=None, reason=None, exit_code=None,
     )  # fmt: skip
-    return replace(made, lot=lot)
+    return replace(made, lot=group)
 
 
 def minute(worker: str, rate: float) -> FirstMinute:

@@ -163,7 +163,7 @@ def test_groups_are_same_changed_added_or_dropped() -> None:
     other["lots"][0]["machines"] = 25
     other["lots"][1] |= {"gpu": "A100-80GB"}
     body = differences(sample_plan.plan(), other)
-    assert [(lot["gpu"], lot["change"]) for lot in body["lots"]] == [
+    assert [(group["gpu"], group["change"]) for group in body["lots"]] == [
         ("L4", "changed"),
         ("H100", "dropped"),
         ("A100-80GB", "added"),
@@ -285,7 +285,7 @@ def tells(body: dict[str, Any]) -> bool:
     pairs += [totals["usd_per_million_tokens"], totals["machines"]]
     return (
         any(body[name] for name in TOLD)
-        or any(lot["change"] != "same" for lot in body["lots"])
+        or any(group["change"] != "same" for group in body["lots"])
         or any(pair["one"] != pair["other"] for pair in pairs)
         or any(body[name][side] for name in ("binding", "not_priced") for side in ("one", "other"))
         or any(body["one"][name] != body["other"][name] for name in ("run", "prices_as_of", "cheaper"))

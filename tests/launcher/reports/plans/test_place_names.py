@@ -21,11 +21,11 @@ ZONE = "us-west-2-lax-1a"
 def zoned() -> SavedPlan:
     """The sample plan, all of it in a local zone of us-west-2, at a price of last year."""
     body = sample_plan.plan()
-    lot, kind = body["lots"][0], body["kinds"][0]
+    group, kind = body["lots"][0], body["kinds"][0]
     where = {"region": "us-west-2", "zone": "usw2-lax1-az1"}
-    lot["regions"] = ["us-west-2"]
-    lot["places"] = [place | where | {"price_as_of": "2025-01-01"} for place in lot["places"][:1]]
-    return sample_plan.saved(lots=[lot], kinds=[kind | where | {"cloud": "aws"}])
+    group["regions"] = ["us-west-2"]
+    group["places"] = [place | where | {"price_as_of": "2025-01-01"} for place in group["places"][:1]]
+    return sample_plan.saved(lots=[group], kinds=[kind | where | {"cloud": "aws"}])
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def test_terminal_page_and_markdown_name_the_zone_and_never_the_region_as_the_pl
 
 
 def test_a_region_with_machines_of_its_own_and_of_a_local_zone_is_two_places(plan: SavedPlan) -> None:
-    (lot,) = plan.lots
-    place = lot.places[0]
+    (group,) = plan.lots
+    place = group.places[0]
     assert place.price_as_of == date(2025, 1, 1)
     both = sample_plan.plan()["lots"][0]
     both |= {"regions": ["us-west-2", "us-east-1"]}

@@ -10,8 +10,8 @@ from tests.support import sample_plan
 
 def fleet(name: str, gpu: str, cloud: str, *, spot: bool) -> AlternativeFleet:
     one = sample_plan.saved().alternatives[0]
-    lot = replace(one.lots[0], gpu=gpu, cloud=cloud, spot=spot)
-    return replace(one, name=name, lots=(lot,))
+    group = replace(one.lots[0], gpu=gpu, cloud=cloud, spot=spot)
+    return replace(one, name=name, lots=(group,))
 
 
 def plan(*alternatives: AlternativeFleet) -> SavedPlan:

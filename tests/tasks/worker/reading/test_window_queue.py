@@ -19,27 +19,27 @@ def names(parts: list[Part] | None) -> list[str] | None:
 
 
 def filled(*parts: Part, most: int = 1_000) -> WindowQueue[Part]:
-    backlog = WindowQueue[Part](most)
+    queue = WindowQueue[Part](most)
     for part in parts:
-        assert backlog.put(part)
-    return backlog
+        assert queue.put(part)
+    return queue
 
 
 def test_ready_items_are_taken_in_order() -> None:
-    backlog = filled(Part("a", 10), Part("b", 20), Part("c", 30))
-    assert names(backlog.take(100, 100, 0)) == ["a", "b", "c"]
-    assert backlog.tokens == 0
+    queue = filled(Part("a", 10), Part("b", 20), Part("c", 30))
+    assert names(queue.take(100, 100, 0)) == ["a", "b", "c"]
+    assert queue.tokens == 0
 
 
 def test_no_more_tokens_are_taken_together_than_asked_for() -> None:
-    backlog = filled(Part("a", 10), Part("b", 20), Part("c", 30))
-    assert names(backlog.take(35, 100, 0)) == ["a", "b"]
-    assert backlog.tokens == 30
+    queue = filled(Part("a", 10), Part("b", 20), Part("c", 30))
+    assert names(queue.take(35, 100, 0)) == ["a", "b"]
+    assert queue.tokens == 30
 
 
 def test_no_more_pieces_are_taken_together_than_asked_for() -> None:
-    backlog = filled(Part("a", 1, 5), Part("b", 1, 5), Part("c", 1, 5))
-    assert names(backlog.take(100, 10, 0)) == ["a", "b"]
+    queue = filled(Part("a", 1, 5), Part("b", 1, 5), Part("c", 1, 5))
+    assert names(queue.take(100, 10, 0)) == ["a", "b"]
 
 
 def test_item_larger_than_the_limit_is_taken_alone() -> None:
@@ -51,23 +51,23 @@ def test_nothing_ready_is_an_empty_list_after_the_time_given() -> None:
 
 
 def test_end_comes_after_the_last_item() -> None:
-    backlog = filled(Part("a", 1))
-    backlog.end()
-    assert names(backlog.take(10, 10, 0)) == ["a"]
-    assert backlog.take(10, 10, 5) is None
+    queue = filled(Part("a", 1))
+    queue.end()
+    assert names(queue.take(10, 10, 0)) == ["a"]
+    assert queue.take(10, 10, 5) is None
 
 
 def test_full_queue_blocks_the_reader() -> None:
-    backlog = filled(Part("a", 8), most=10)
-    put = threading.Thread(target=backlog.put, args=(Part("b", 8),))
+    queue = filled(Part("a", 8), most=10)
+    put = threading.Thread(target=queue.put, args=(Part("b", 8),))
     put.start()
     put.join(0.05)
     assert put.is_alive()
-    assert backlog.tokens == 8
-    assert names(backlog.take(100, 100, 0)) == ["a"]
+    assert queue.tokens == 8
+    assert names(queue.take(100, 100, 0)) == ["a"]
     put.join(5)
     assert not put.is_alive()
-    assert backlog.tokens == 8
+    assert queue.tokens == 8
 
 
 def test_item_larger_than_the_queue_goes_in_alone() -> None:
@@ -75,11 +75,11 @@ def test_item_larger_than_the_queue_goes_in_alone() -> None:
 
 
 def test_closed_queue_frees_the_reader_and_takes_nothing() -> None:
-    backlog = filled(Part("a", 8), most=10)
+    queue = filled(Part("a", 8), most=10)
     answers: list[bool] = []
-    put = threading.Thread(target=lambda: answers.append(backlog.put(Part("b", 8))))
+    put = threading.Thread(target=lambda: answers.append(queue.put(Part("b", 8))))
     put.start()
     time.sleep(0.02)
-    backlog.close()
+    queue.close()
     put.join(5)
     assert answers == [False]

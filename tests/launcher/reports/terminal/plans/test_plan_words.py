@@ -8,14 +8,14 @@ from tests.support import sample_plan
 
 def test_local_zone_is_not_named_as_the_region_that_it_belongs_to() -> None:
     body = sample_plan.plan()
-    lot = body["lots"][0]
-    lot["regions"] = ["us-west-2"]
-    for place in lot["places"]:
+    group = body["lots"][0]
+    group["regions"] = ["us-west-2"]
+    for place in group["places"]:
         place |= {"region": "us-west-2", "zone": "usw2-lax1-az2"}
-    assert place_text(sample_plan.saved(lots=[lot]).lots[0]).startswith("aws us-west-2-lax-1b, ")
-    for place in lot["places"]:
+    assert place_text(sample_plan.saved(lots=[group]).lots[0]).startswith("aws us-west-2-lax-1b, ")
+    for place in group["places"]:
         place["zone"] = "usw2-az2"
-    assert place_text(sample_plan.saved(lots=[lot]).lots[0]).startswith("aws us-west-2, ")
+    assert place_text(sample_plan.saved(lots=[group]).lots[0]).startswith("aws us-west-2, ")
 
 
 @pytest.mark.parametrize(
