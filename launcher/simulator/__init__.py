@@ -11,6 +11,7 @@ replayed_cloud: a simulated cloud with its own clock.
 policies: what a policy sees and gives back; the product's static policy.
 steered_policy: the product's steered policy, fed with what a launcher would know.
 rivals: published policies to compare with: greedy, Uniform Progress, on demand.
+machine_lines: how far each machine is with an equal share of the work.
 safety_net: when machines on demand must start, for all rivals: the product's margin, without its reserve.
 simulate: many runs of several policies, and their statistics.
 plan_scenario: from a saved plan to what is simulated.
