@@ -183,71 +183,73 @@ def load(
     Raises:
         Problem: see `plan_load`; or the store refuses, or counts other rows than the dataset has.
     """
+    asked = _Load(dataset, target, store, options, progress)
     if options.load is not None:
-        return _share(dataset, target, store, options, options.load, progress)
+        return _share(asked, options.load)
     plan = plan_load(dataset, target, store, options)
     if plan.action is Action.NOTHING:
-        return _document(dataset, target, store, options, plan, _refused_before(dataset, plan.contents))
+        return _document(asked, plan, _refused_before(dataset, plan.contents))
     begun = monotonic()
-    work = _prepared(dataset, store, options, plan, progress)
+    work = _prepared(asked, plan)
     written = work.write_files(options.parallel, work.look())
-    return _end(dataset, target, store, options, plan, work, written, begun)
+    return _end(asked, plan, work, written, begun)
 
 
-def _prepared(
-    dataset: Dataset, store: VectorStore, options: LoadOptions, plan: LoadPlan, progress: Progress
-) -> LoadWriter:
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What goes where, and how."""
+
+    dataset: Dataset
+    target: Target
+    store: VectorStore
+    options: LoadOptions
+    progress: Progress
+
+
+def _prepared(asked: _Load, plan: LoadPlan) -> LoadWriter:
     """The writer of a load whose collection is made, or found."""
-    now = store.prepare(plan.contents, plan.schema, options.index, replace=plan.action is Action.REPLACE)
-    return LoadWriter(dataset, store, plan, now, progress)
+    replaces = plan.action is Action.REPLACE
+    now = asked.store.prepare(plan.contents, plan.schema, asked.options.index, replace=replaces)
+    return LoadWriter(asked.dataset, asked.store, plan, now, asked.progress)
 
 
-def _share(
-    dataset: Dataset,
-    target: Target,
-    store: VectorStore,
-    options: LoadOptions,
-    load: str,
-    progress: Progress,
-) -> LoadDocument:
-    """Load with other loaders: each file is written by one, and one ends the load."""
-    begun = monotonic()
+def _share(asked: _Load, load: str) -> LoadDocument:
+    """Load with other loaders: each file is written by one, and one ends the load. `load`: its identity."""
+    begun, dataset, store = monotonic(), asked.dataset, asked.store
     with Shares(dataset.store, dataset.run, load) as shares:
         with shares.alone():
-            plan = _shared_plan(dataset, target, store, options, load)
+            plan = _shared_plan(asked, load)
             if plan.action is Action.NOTHING:
-                before = _refused_before(dataset, plan.contents)
-                return _document(dataset, target, store, options, plan, before)
-            work = _prepared(dataset, store, options, plan, progress)
-        written = work.write_shared(options.parallel, shares)
+                return _document(asked, plan, _refused_before(dataset, plan.contents))
+            work = _prepared(asked, plan)
+        written = work.write_shared(asked.options.parallel, shares)
         if shares.ends(lambda: is_done(store.contents(), completed(work.contents, dataset.run, 0))):
             with shares.alone():  # the look has turned the store to the collection that serves
-                _prepared(dataset, store, options, plan, progress)
-            return _end(dataset, target, store, options, plan, work, written, begun)
+                _prepared(asked, plan)
+            return _end(asked, plan, work, written, begun)
     rows = sum(file.rows for file in written) - work.refused
     return replace(
-        _document(dataset, target, store, options, plan, _refused_before(dataset, work.contents)),
+        _document(asked, plan, _refused_before(dataset, work.contents)),
         files_written=len(written),
         rows_written=rows,
         seconds=round(monotonic() - begun, 3),
     )
 
 
-def _shared_plan(
-    dataset: Dataset, target: Target, store: VectorStore, options: LoadOptions, load: str
-) -> LoadPlan:
+def _shared_plan(asked: _Load, load: str) -> LoadPlan:
     """The plan of all loaders of a load: by what served when the first began, whose check of the rows counts for all.
 
     Raises:
         Problem: another load has taken its place since.
     """
+    dataset, target, store, options = asked.dataset, asked.target, asked.store, asked.options
     have, run = store.contents(), dataset.run
     begun = read_beginning(dataset.store, run, load)
     if begun is None:
         plan = plan_load(dataset, target, store, options)
         serving = None if have is None else have.collection
         begun = write_beginning(dataset.store, run, load, serving)
-        return plan if begun.serving == serving else _shared_plan(dataset, target, store, options, load)
+        return plan if begun.serving == serving else _shared_plan(asked, load)
     if not options.replace or have is None or have.collection == begun.serving:
         return plan_load(dataset, target, store, options, check=False)
     if have.run != run or have.following is not None:
@@ -256,28 +258,22 @@ def _shared_plan(
 
 
 def _end(
-    dataset: Dataset,
-    target: Target,
-    store: VectorStore,
-    options: LoadOptions,
-    plan: LoadPlan,
-    work: LoadWriter,
-    written: Sequence[DatasetFile],
-    begun: float,
+    asked: _Load, plan: LoadPlan, work: LoadWriter, written: Sequence[DatasetFile], begun: float
 ) -> LoadDocument:
     """Delete what is gone, build the index, compare the count."""
-    seconds, now = monotonic() - begun, work.contents
+    dataset, store = asked.dataset, asked.store
+    seconds = monotonic() - begun
     if work.hashes is not None:
         check_unique_keys(dataset, plan.files, work.hashes)
     deleted, superseded = work.delete(), work.delete_superseded()
     receipts = work.receipts()
     refused = [row for receipt in receipts for row in refused_rows(receipt)]
     held = dataset.rows - len(refused)
-    kept_as = store.seal(completed(now, dataset.run, held, len(refused), superseded), receipts)
-    check_count(store, dataset, target, len(refused))
+    kept_as = store.seal(completed(work.contents, dataset.run, held, len(refused), superseded), receipts)
+    check_count(store, dataset, asked.target, len(refused))
     rows = sum(file.rows for file in written) - work.refused
     return replace(
-        _document(dataset, target, store, options, plan, refused),
+        _document(asked, plan, refused),
         files_written=len(written),
         rows_written=rows,
         rows_deleted=deleted,
@@ -288,15 +284,9 @@ def _end(
     )
 
 
-def _document(
-    dataset: Dataset,
-    target: Target,
-    store: VectorStore,
-    options: LoadOptions,
-    plan: LoadPlan,
-    refused: Sequence[RefusedRow],
-) -> LoadDocument:
+def _document(asked: _Load, plan: LoadPlan, refused: Sequence[RefusedRow]) -> LoadDocument:
     """The document of a load that has written nothing."""
+    dataset, target, store = asked.dataset, asked.target, asked.store
     return LoadDocument(
         run=dataset.run,
         output=dataset.output,
@@ -310,7 +300,7 @@ def _document(
         rows=dataset.rows,
         rows_written=0,
         rows_deleted=0,
-        index=store.describe_index(plan.schema, options.index),
+        index=store.describe_index(plan.schema, asked.options.index),
         rows_refused=len(refused),
         refused=tuple(
             f"{row.id[:SHOWN_ID]}{'...' if len(row.id) > SHOWN_ID else ''}:{row.chunk}: {row.reason}"
