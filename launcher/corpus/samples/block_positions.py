@@ -32,6 +32,7 @@ from tasks.stores.base import ObjectChanged, Store
 
 BLOCKS_PER_STRATUM = 48
 CONCURRENT_REQUESTS = 16  # small ones: a bucket answers each after tens of milliseconds
+MAX_BLANK_LINES = 100_000  # one behind the other, that are read where enough of a file was read
 LINE_FETCH_BYTES = 16 * 2**10  # fetched to find the end of a line
 
 Item = TypeVar("Item")
@@ -160,9 +161,12 @@ def _read_prefix(listing: Listing, store: Store, file: CorpusFile, columns: Colu
         encoder = codecs.getincrementalencoder(encoding)("surrogateescape")
 
         def lines() -> Iterator[str]:
-            limit = PREFIX_PLAIN_BYTES + MAX_TEXT_BYTES
+            blank, limit = 0, PREFIX_PLAIN_BYTES + MAX_TEXT_BYTES
             while len(plain) < limit and (line := text.readline(MAX_TEXT_BYTES + 1)):
                 plain.extend(encoder.encode(line))
+                blank = 0 if line.strip() else blank + 1
+                if blank > MAX_BLANK_LINES and len(plain) >= PREFIX_PLAIN_BYTES:
+                    return  # a small file may unpack to a billion of them
                 yield line
 
         records = read_records(lines(), dialect, MAX_RECORD_CHARACTERS) if is_table else lines()

@@ -41,6 +41,14 @@ class TableLines:
 
     def take_lines(self, hold: Callable[[str], None]) -> int:
         """Give whole lines without a quotation mark to `hold`, as many as follow; return how many."""
+        return self._take(lambda part: part.find(self._quote), hold)
+
+    def skip_blank_lines(self) -> int:
+        """Pass over the lines of no character that follow; return how many."""
+        return self._take(lambda part: len(part) - len(part.lstrip("".join(LINE_ENDS))), lambda _lines: None)
+
+    def _take(self, find: Callable[[str], int], hold: Callable[[str], None]) -> int:
+        """Give the whole lines before what `find` finds to `hold`; return how many. It gives -1 where all are taken."""
         passed, size = 0, FIRST_CHARACTERS
         while True:
             before = self._ready.tell()
@@ -48,7 +56,7 @@ class TableLines:
             if not part:
                 self._ready = StringIO(_some_lines(self._stream, size), newline="")
                 before, part = 0, _some_lines(self._ready, size)
-            mark = part.find(self._quote)
+            mark = find(part)
             whole = _end_of_lines(part, mark if mark >= 0 else len(part))
             hold(part[:whole])
             passed += _count_lines(part[:whole])

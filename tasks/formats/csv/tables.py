@@ -177,15 +177,17 @@ def read_records(
     dialect: Dialect,
     limit: int,
     take_lines: Callable[[Callable[[str], None]], int] = lambda _hold: 0,
+    skip_blank_lines: Callable[[], int] = lambda: 0,
 ) -> Iterator[Record | Fault]:
     """The records of a table. `lines` keep their ends; a record holds at most `limit` characters inside quotes.
 
     `take_lines` takes lines without a quotation mark from `lines`, gives them to its argument, and returns how many.
+    `skip_blank_lines` passes over blank ones, and returns how many.
     """
     if dialect.is_text_format:
         yield from text_records(lines, dialect.delimiter, limit)
         return
-    record, first, number = _OpenRecord(dialect, limit), 0, 0
+    record, first, number, blank = _OpenRecord(dialect, limit), 0, 0, 0
     for line in lines:
         number += 1
         if not record.quoted:
@@ -193,6 +195,8 @@ def read_records(
             if fields is not None:
                 if fields:
                     yield Record(number, fields)
+                blank = 0 if fields else blank + 1
+                number += skip_blank_lines() if blank > MANY_LINES else 0
                 continue
             record, first = _OpenRecord(dialect, limit), number
         elif isinstance(line, str) and dialect.quote not in line and _is_long(record, number - first):
@@ -201,11 +205,7 @@ def read_records(
             number += take_lines(record.hold)
             continue
         try:
-            complete = (
-                record.skip(line)
-                if isinstance(line, OverLong)
-                else record.add(*cut(line, inside=record.quoted))
-            )
+            complete = _add(record, line)
         except _BrokenError as error:
             yield Fault(first, number, _named(str(error), first, number))
             record = _OpenRecord(dialect, limit)
@@ -214,6 +214,13 @@ def read_records(
             yield _finished(record, first, number)
     if record.quoted:
         yield Fault(first, number, f"a quotation mark is opened in line {first} and never closed")
+
+
+def _add(record: _OpenRecord, line: str | OverLong) -> bool:
+    """Read a line into a record; return whether the record is complete."""
+    if isinstance(line, OverLong):
+        return record.skip(line)
+    return record.add(*cut(line, inside=record.quoted))
 
 
 def _is_long(record: _OpenRecord, lines: int) -> bool:
@@ -253,7 +260,9 @@ def open_table(stream: TextIO, dialect: Dialect, limit: int) -> TableRecords:
         BadTableError: the header cannot be read, or the encoding is another one.
     """
     lines = TableLines(stream, limit, dialect.quote, dialect.escape)
-    found = read_records(_in_this_encoding(lines, dialect), dialect, limit, lines.take_lines)
+    found = read_records(
+        _in_this_encoding(lines, dialect), dialect, limit, lines.take_lines, lines.skip_blank_lines
+    )
     if dialect.header is not True:
         leading: list[Record | Fault] = []
         names = () if dialect.header is False else dialect.header

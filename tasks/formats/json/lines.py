@@ -1,6 +1,7 @@
 """Rows of files of lines: JSON Lines, and plain text with a document a line. Holds one line at a time."""
 
 import codecs
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
@@ -26,12 +27,7 @@ def line_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Read
         stream.seek(position)
     while piece.end is None or position < piece.end:
         try:
-            line = stream.readline(MAX_TEXT_BYTES + 1)
-            length = len(line)
-            part = line
-            while part and length > MAX_TEXT_BYTES and not part.endswith(b"\n"):  # it is not held
-                part = stream.readline(2**20)
-                length += len(part)
+            line, part, length = _readline(stream)
         except OSError as error:
             yield lost_rows(piece.path, position, error)
             return
@@ -52,6 +48,31 @@ def line_rows(stream: BinaryIO, piece: Slice, columns: Columns) -> Iterator[Read
         elif line.strip():
             yield _line(line, piece, position, columns)
         position += length
+        if not line.strip():
+            try:
+                position += _skip_blank_lines(stream)
+            except OSError as error:
+                yield lost_rows(piece.path, position, error)
+                return
+
+
+def _readline(stream: BinaryIO) -> tuple[bytes, bytes, int]:
+    """A line as far as it is held, the last part that was read of it, and the bytes of all of it."""
+    line = part = stream.readline(MAX_TEXT_BYTES + 1)
+    length = len(line)
+    while part and length > MAX_TEXT_BYTES and not part.endswith(b"\n"):
+        part = stream.readline(2**20)
+        length += len(part)
+    return line, part, length
+
+
+def _skip_blank_lines(stream: BinaryIO) -> int:
+    """Skip the blank lines that are read ahead already, and return their bytes: a small file may unpack to a billion."""
+    if not isinstance(stream, io.BufferedReader):
+        return 0
+    ahead = stream.peek()
+    blank = len(ahead) - len(ahead.lstrip())
+    return len(stream.read(ahead.rfind(b"\n", 0, blank) + 1))
 
 
 def _line(line: bytes, piece: Slice, position: int, columns: Columns) -> ReadRow:
