@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -75,77 +76,78 @@ def drive_to_end(
         NotLoaded: the run is finished, and the job's sink does not have all of it.
     """
     with sink_loader(job, run, runs, say) as sink:
-        return _drive_to_end(ledger, run, runs, job, arguments, sink, each_look)
+        return _drive_to_end(_DrivenRun(ledger, run, runs / run.id, job, arguments, sink, each_look))
 
 
-def _drive_to_end(
-    ledger: Ledger,
-    run: Run,
-    runs: Path,
-    job: Job,
-    arguments: Namespace,
-    sink: SinkLoader,
-    each_look: Callable[[], None],
-) -> int:
-    folder = runs / run.id
+@dataclass(frozen=True, slots=True)
+class _DrivenRun:
+    """A run that is driven: its ledger and folder on this laptop, the job, the command line, and what looks beside it."""
+
+    ledger: Ledger
+    run: Run
+    folder: Path
+    job: Job
+    arguments: Namespace
+    sink: SinkLoader
+    each_look: Callable[[], None]
+
+
+def _drive_to_end(driven: _DrivenRun) -> int:
+    ledger, run = driven.ledger, driven.run
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
     observer = StoreObserver(store, ledger, header)
     observer.check_shards()
-    with run_lock(folder, run.id):
-        write(folder / "plan.json", plan_file.indented(run.plan))
+    with run_lock(driven.folder, run.id):
+        write(driven.folder / "plan.json", plan_file.indented(run.plan))
         observer.load_known()
         observer.read_receipts()
-        check_output_there(
-            store, run.id, ledger.shards.each_receipt(run.id)
-        )  # as this or another launcher left it
-        before = ledger.runs.find(run.id)
-        was_done = observer.finished and before.state == RunState.DONE
-        if was_done:
+        # as this or another launcher left it
+        check_output_there(store, run.id, ledger.shards.each_receipt(run.id))
+        if observer.finished and ledger.runs.find(run.id).state == RunState.DONE:
             say(f"run {run.id} is finished: nothing to do; {AGAIN}")
+            has_dataset = bool(store.list(dataset_key(run.id)))
         else:
-            what_continues = _drive(ledger, run, folder, job, arguments, sink, each_look)
+            what_continues = _drive(driven)
             if what_continues:
-                for line in what_continues.splitlines():
-                    say(line)
-                if job.sink is not None:
-                    say(
-                        f"the sink is not loaded meanwhile: embedfleet load {run.id} --follow does, from any machine"
-                    )
-                if arguments.json:
-                    status = status_of(ledger, run.id, observer, folder)
-                    show_json(detached_document(status, run.output, what_continues))
+                _show_what_continues(driven, observer, what_continues)
                 return 0
             check_output_there(store, run.id, ledger.shards.each_receipt(run.id))  # as it is now
-        if not was_done or not store.list(dataset_key(run.id)):
+            has_dataset = False
+        if not has_dataset:
             write_dataset(store, header, ledger.shards.each_receipt(run.id))
-    problem = _finish(ledger, store, run, folder, job, as_json=arguments.json)
-    not_loaded_too(problem, sink.finish(), say)
+    problem = _finish(driven, store)
+    not_loaded_too(problem, driven.sink.finish(), say)
     return 0
 
 
-def _drive(
-    ledger: Ledger,
-    run: Run,
-    folder: Path,
-    job: Job,
-    arguments: Namespace,
-    sink: SinkLoader,
-    each_look: Callable[[], None],
-) -> str | None:
+def _show_what_continues(driven: _DrivenRun, observer: StoreObserver, what_continues: str) -> None:
+    """Say what works on without this launcher; with --json, the state of the run, too."""
+    run = driven.run
+    for line in what_continues.splitlines():
+        say(line)
+    if driven.job.sink is not None:
+        say(f"the sink is not loaded meanwhile: embedfleet load {run.id} --follow does, from any machine")
+    if driven.arguments.json:
+        status = status_of(driven.ledger, run.id, observer, driven.folder)
+        show_json(detached_document(status, run.output, what_continues))
+
+
+def _drive(driven: _DrivenRun) -> str | None:
     """Drive a run that has shards left; return None when it is done, or with --detach what continues without us."""
+    ledger, run, job = driven.ledger, driven.run, driven.job
     plan = plan_file.read_recorded(run.plan)
     store = open_store(run.output)
     header = manifest.read_header(store, run.id)
     check_access(plan)
-    ledger.runs.record_event(run.id, COMMAND_EVENT, arguments.command_line, utc())
+    ledger.runs.record_event(run.id, COMMAND_EVENT, driven.arguments.command_line, utc())
     ledger.runs.record_event(run.id, VERSION_EVENT, __version__, utc())
-    provisioned = provision(plan, run.output, store, folder, arguments.secret)
+    provisioned = provision(plan, run.output, store, driven.folder, driven.arguments.secret)
     check_planned_inputs(plan, header)
     if changed := other_readers(plan, header):
         say(changed)
     for name, text in task_yamls(provisioned.specs).items():
-        write(folder / name, text)
+        write(driven.folder / name, text)
     record_prices, await_gone = _rented_callbacks(ledger, run, plan)
     groups = launch_priced(ledger, run.id, plan, usable_groups(plan, provisioned.groups))
     context = RunContext(
@@ -158,15 +160,15 @@ def _drive(
         budget=job.limits.budget,
         p90=plan.usd_p90,
         tokens=plan.profile.tokens,
-        detach=arguments.detach,
+        detach=driven.arguments.detach,
     )
     try:
         with screen() as shown, notifying(ledger, run.id, job, shown, utc) as watch:
 
             def watch_and_load(snapshot: ProgressSnapshot) -> None:
                 watch(snapshot)
-                sink.look()
-                each_look()
+                driven.sink.look()
+                driven.each_look()
 
             callbacks = Callbacks(
                 watch=watch_and_load,
@@ -197,10 +199,9 @@ def _rented_callbacks(
     return history.record, await_gone
 
 
-def _finish(
-    ledger: Ledger, store: Store, run: Run, folder: Path, job: Job, *, as_json: bool
-) -> FailedRows | DeadlineMissed | None:
+def _finish(driven: _DrivenRun, store: Store) -> FailedRows | DeadlineMissed | None:
     """Record how the plan came true, write and print the report; return what it lacks."""
+    ledger, run, folder = driven.ledger, driven.run, driven.folder
     found = report_of(ledger, store, run.id, utc(), vectors=True)
     if outcome := outcome_of(found):
         ledger.outcomes.record(outcome)
@@ -208,8 +209,8 @@ def _finish(
     page, saved = folder / "report.html", folder / "report.json"
     write(page, report_page(report))
     write(saved, chain(json_pieces(report), "\n"))
-    problem = _shortcoming(ledger, run, report, deadline=current_deadline(ledger, run, job))
-    if as_json:
+    problem = _shortcoming(ledger, run, report, deadline=current_deadline(ledger, run, driven.job))
+    if driven.arguments.json:
         status = status_of(ledger, run.id, None)
         line = load_line(run.output, run.id)
         show_json(done_document(status, run.output, problem, saved=saved, page=page, load=line))
