@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from launcher.corpus.files.corpus_file import CorpusFile
 from launcher.corpus.files.listing import Listing
@@ -18,7 +18,7 @@ from launcher.corpus.samples.sample_faults import CSV_ENCODING_HINT
 from launcher.errors import Problem
 from launcher.format import plural
 from tasks.formats.arrow.arrow_rows import ArrowBatches
-from tasks.formats.beginning import read_up_to
+from tasks.formats.beginning import read_some, read_up_to
 from tasks.formats.compression import decompressed
 from tasks.formats.csv.tables import BadTableError, Dialect, dialect_of, open_table
 from tasks.formats.damage import UnreadableFileError
@@ -32,10 +32,14 @@ from tasks.formats.wide_encoding import wide_encoding_of
 from tasks.protocol.shard import WHOLE_FILES
 from tasks.stores.base import Store
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 BEGINNING_BYTES = 64 * 2**10  # as stored, that are fetched of a file
 LONG_HEADER_BYTES = (
     16 * BEGINNING_BYTES
 )  # fetched where a header is longer; a longer line is left to sampling
+LONG_BEGINNING_BYTES = 16 * 2**20  # unpacked, in which a header is looked for: blank lines may come before it
 # Files of a stratum, evenly spread: each is a request. Workers set aside what is wrong in others.
 MAX_CHECKED = 1_000
 OTHER_DELIMITERS = ";\t|,\x01"  # the last one is Hive's
@@ -134,9 +138,12 @@ def _check_first(store: Store, file: CorpusFile, columns: Columns, size: int) ->
 def _check_table(stream: BinaryIO, file: CorpusFile, columns: Columns, size: int) -> bool:
     """Check the header in the first `size` bytes; return False when it goes on after them."""
     dialect = dialect_of(file.kind, columns.csv)
-    text = io.TextIOWrapper(stream, dialect.encoding, "surrogateescape", newline="")
+    limited = _Limited(stream, LONG_BEGINNING_BYTES)
+    text = io.TextIOWrapper(io.BufferedReader(limited), dialect.encoding, "surrogateescape", newline="")
     try:
         table = open_table(text, dialect, LONG_HEADER_BYTES)
+        if not limited.left:  # sampling comes to its header, or to none
+            return True
         if _is_cut(file, stream, size):
             return False
     except BadTableError as error:
@@ -147,6 +154,23 @@ def _check_table(stream: BinaryIO, file: CorpusFile, columns: Columns, size: int
         text.detach()
     _check_names(table.names, file, columns, dialect)
     return True
+
+
+class _Limited(io.RawIOBase):
+    """The first `left` bytes of a stream, which it does not close."""
+
+    def __init__(self, stream: BinaryIO, left: int) -> None:
+        self._stream, self.left = stream, left
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        out = memoryview(buffer).cast("B")
+        part = read_some(self._stream, min(len(out), self.left))
+        out[: len(part)] = part
+        self.left -= len(part)
+        return len(part)
 
 
 def _check_names(names: Sequence[str], file: CorpusFile, columns: Columns, dialect: Dialect) -> None:

@@ -19,7 +19,7 @@ from backports import zstd
 from pyarrow import ipc
 
 from launcher.corpus.files.listing import find_files
-from launcher.corpus.samples.beginnings import BEGINNING_BYTES
+from launcher.corpus.samples.beginnings import BEGINNING_BYTES, LONG_BEGINNING_BYTES, check_beginnings
 from launcher.corpus.samples.sampling import READ_WHOLE_BYTES, sample_corpus
 from launcher.errors import Problem
 from tasks.formats.rows import Columns
@@ -40,6 +40,13 @@ def refusal(folder: Path, columns: Columns = Columns("text", "id")) -> Problem: 
     with pytest.raises(Problem) as caught:
         sampled(folder, columns)
     return caught.value
+
+
+def test_header_of_a_table_is_not_looked_for_behind_a_billion_blank_lines(tmp_path: Path) -> None:
+    blank = gzip.compress(b"\n" * (LONG_BEGINNING_BYTES + 1), 1)
+    (tmp_path / "a.csv.gz").write_bytes(blank + gzip.compress(b"id,other\n1,a\n"))
+    store = find_files(str(tmp_path), tmp_path)
+    check_beginnings(store, store.files, Columns("text", "id"), whole=False)
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
