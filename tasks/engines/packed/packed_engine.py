@@ -22,6 +22,7 @@ from tasks.engines.base import OtherVectors, Vectors
 from tasks.engines.batches.batching import batches
 from tasks.engines.checks.probes import MIN_COSINE, probe_pieces
 from tasks.engines.packed.compiled_layers import compile_layers, run_uncompiled
+from tasks.engines.packed.fused_qkv import fuse_qkv
 from tasks.engines.packed.packed_attention import NAME, Packing, Unsupported, has_kernel
 from tasks.engines.packed.packed_mpnet import PackedMPNetEncoder
 from tasks.engines.packed.packing import GPU_BATCH_TOKENS, PackedTokens, fill, pack
@@ -82,6 +83,7 @@ class PackedEncoder:
         self._expected = self._padded.encode(self._probes)
         try:
             _use_packed_attention(self.model)
+            fuse_qkv(self.model)
             worst = self._worst_cosine()
         except (ValueError, TypeError, KeyError, RuntimeError, IndexError, Unsupported) as error:
             raise OtherVectors(

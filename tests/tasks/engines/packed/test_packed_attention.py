@@ -2,6 +2,7 @@
 # transformers is typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,21 @@ import pytest
 import torch
 import transformers
 
-from tasks.engines.packed.packed_attention import NAME, Packing, Unsupported, attend, has_kernel
+from tasks.engines.packed.packed_attention import (
+    KERNEL,
+    KERNEL_MODULE,
+    KERNEL_NEEDS,
+    NAME,
+    PRODUCTS_LONGEST,
+    PRODUCTS_SCORES,
+    Packing,
+    Unsupported,
+    attend,
+    by_products,
+    has_fast_products,
+    has_kernel,
+    takes,
+)
 from tasks.engines.packed.packed_mpnet import PackedMPNetEncoder
 from tasks.engines.packed.packing import PackedTokens, pack
 
@@ -104,3 +119,52 @@ def test_a_bias_that_a_model_asks_for_is_refused() -> None:
 
 def test_there_is_no_kernel_on_a_cpu() -> None:
     assert not has_kernel("cpu", torch.bfloat16, 64)
+
+
+def test_the_kernel_of_this_torch_takes_what_it_is_given() -> None:
+    """That of 2.10 has no scale and no window, and that of 2.11 no `enable_gqa`: packed then does without."""
+
+    def of_torch_2_10(query: Any, *, is_causal: bool = False) -> None: ...
+
+    def of_torch_2_11(query: Any, *, scale: Any = None, window_size: Any = (-1, -1)) -> None: ...
+
+    assert takes(getattr(importlib.import_module(KERNEL_MODULE), KERNEL), KERNEL_NEEDS | {"enable_gqa"})
+    assert takes(of_torch_2_11, KERNEL_NEEDS)
+    assert not takes(of_torch_2_11, KERNEL_NEEDS | {"enable_gqa"})
+    assert not takes(of_torch_2_10, KERNEL_NEEDS)
+
+
+@pytest.mark.parametrize(("pieces_count", "longest"), [(1, 1), (7, 33), (3, 512), (60, 128)])
+@pytest.mark.parametrize("masked", [False, True])
+@torch.inference_mode()
+def test_batched_products_are_attention(pieces_count: int, longest: int, *, masked: bool) -> None:
+    """With few pieces at once, and with more than one product takes."""
+    heads = 4
+    assert (pieces_count * heads * longest**2 > PRODUCTS_SCORES) == (longest >= 128)
+    query, key, value = torch.randn(3, pieces_count, heads, longest, 16)
+    lengths = torch.randint(1, longest + 1, (pieces_count, 1))
+    mask = (torch.arange(longest) < lengths)[:, None, None, :] if masked else None
+    for scale in (None, 0.3):
+        expected = torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, scale=scale
+        )
+        assert (by_products(query, key, value, mask, scale) - expected).abs().max() < CLOSE
+
+
+def test_batched_products_are_for_bfloat16_on_a_cpu() -> None:
+    query = torch.zeros(1, 2, 3, 8, dtype=torch.bfloat16)
+    assert has_fast_products(query, PRODUCTS_LONGEST)
+    assert not has_fast_products(query, PRODUCTS_LONGEST + 1)
+    assert not has_fast_products(query.float(), 3)
+    assert not has_fast_products(query.to("meta"), 3)
+
+
+def test_a_padded_piece_has_no_token_of_another() -> None:
+    """Where one piece overflows, zero times its values would spoil its neighbour."""
+    packed = packing(pack(pieces()))
+    rows = packed.rows().view(packed.count, packed.longest)
+    assert (packed.pieces[rows] == torch.arange(packed.count)[:, None]).all()
+    assert [row[:length].tolist() for row, length in zip(rows, LENGTHS, strict=True)] == [
+        list(range(first, first + length))
+        for first, length in zip(packed.starts.tolist(), LENGTHS, strict=False)
+    ]

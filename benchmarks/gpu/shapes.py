@@ -1,7 +1,11 @@
-"""The shapes of known models, built with random weights: what a GPU computes, without the weights to download."""
+"""The shapes of known models, built with random weights: what a GPU computes, without the weights to download.
+
+python -m benchmarks.gpu.shapes NAME FOLDER [--dry-run]
+"""
 # transformers and torch are typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
+import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +74,15 @@ SHAPES: Mapping[str, Shape] = {
 }  # in the order of their worth, where the time ends early  # fmt: skip
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu.shapes")
+    parser.add_argument("name", choices=SHAPES)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--dry-run", action="store_true")
+    given = parser.parse_args()
+    build(SHAPES[given.name], given.folder, dry=given.dry_run)
+
+
 def build(shape: Shape, folder: Path, *, dry: bool) -> None:
     """A model folder with random weights, and a tokenizer that its engines accept: the tokens are drawn, not read."""
     import torch
@@ -95,8 +108,7 @@ def build(shape: Shape, folder: Path, *, dry: bool) -> None:
     kind = torch.float32 if dry else torch.bfloat16
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        model = getattr(transformers, f"{shape.build}Model")(settings).to(kind)
-    model.save_pretrained(folder)
+        transformers.AutoModel.from_config(settings, dtype=kind).save_pretrained(folder)
     _save_tokenizer(shape, folder)
     (folder / "modules.json").write_text(
         json.dumps(
@@ -135,3 +147,7 @@ def _save_tokenizer(shape: Shape, folder: Path) -> None:
     symbols = ["<|endoftext|>", *sorted(ByteLevel.alphabet())]
     vocabulary = {symbol: number for number, symbol in enumerate(symbols)}
     transformers.Qwen2Tokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main()
