@@ -113,7 +113,7 @@ bench-load: $(VECTOR_STORES)/ready $(CHROMA)/ready ## rows a second into pgvecto
 check-plans: setup ## plan 20 jobs and check each plan by a second calculation, as JSON
 	@$(BIN)/python -m benchmarks.plan_check
 
-bench-gpu: setup ## engines on this machine's GPU, on shapes of known models, as JSON (8 minutes)
+bench-gpu: setup ## engines on this machine's GPU, on shapes of known models, as JSON (8 minutes; `python -m benchmarks.gpu --help` for more)
 	@$(BIN)/python -m benchmarks.gpu
 
 bench-speed: setup ## how far predicted speeds are from published ones, as JSON and in docs; needs ../shared/facts

@@ -4,7 +4,8 @@
 
 Each engine has a process of its own and its turn in each round. CPU seconds are compared, and of one thread by default:
 where other work shares the machine, threads that wait for each other count as busy. Prints one JSON object. An engine
-that is not installed is left out.
+that is not installed is left out. `matmul_gflops`: what square matrix products reach by CPU second, the ceiling of every
+engine.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from benchmarks.engine import COMPILED
 from tasks.engines.load import missing_library
 
 SCHEMA = "embedfleet/bench-cpu-engines/1"
+MATMUL_SECONDS = 3.0  # of each type
 YARDSTICK = "sentence-transformers"
 ENGINES = ("torch", "packed", "packed-compiled", "openvino")
 
@@ -59,6 +62,7 @@ def measure(folder: Path, engines: list[str], wanted: int, rounds: int) -> dict[
         "documents": len(texts),
         "tokens": tokens,
         "rounds": rounds,
+        "matmul_gflops": {dtype: _matmul_gflops(dtype) for dtype in ("float32", "bfloat16")},
         "each": {
             name: {
                 "dtype": runs[0]["dtype"],
@@ -77,6 +81,16 @@ def measure(folder: Path, engines: list[str], wanted: int, rounds: int) -> dict[
             for name, runs in found.items()
         },
     }
+
+
+def _matmul_gflops(dtype: str) -> int | None:
+    """Of the threads of this process, by CPU second."""
+    from tasks.probe.matmul import (
+        measure as measure_matmul,
+    )  # loads torch, with the number of threads set by then
+
+    found = measure_matmul("cpu", dtype, MATMUL_SECONDS, time.process_time)
+    return found and round(found.flops_per_second / 1e9)
 
 
 if __name__ == "__main__":
