@@ -34,6 +34,10 @@ _HINTS = {
     WHOLE_TABLE: "write a row a line, as by pandas.read_json(FILE, orient=...).to_json(NEW, orient='records', "
     "lines=True)",
     TABLE_HAS: "quote fields that hold the delimiter, or set corpus.csv: delimiter, quote, escape, or header",
+    "over-long line": "cut its text into several rows; was a delimiter or a line end lost?",
+    "never closed": "close the quotation mark, or set corpus.csv.quote to none where marks are a part of texts",
+    "is UTF-16": "convert it, as by iconv -f UTF-16 -t UTF-8",
+    "is UTF-32": "convert it, as by iconv -f UTF-32 -t UTF-8",
     ONLY_RETURNS: "convert it, as by tr '\\r' '\\n'",
     "UTF-": ENCODING_HINT,
     "bytes that are no text": "write the ids as text: a UUID in its usual form, a hash in hexadecimal digits",
@@ -114,7 +118,8 @@ class SampleFaults:
         """The error for a corpus of which no row of the sample has a text. `kind` is the format of the first bad row."""
         if self.first is None:
             return Problem(
-                "no text in the corpus: there are no rows", hint="look at corpus.path in the job file"
+                "no text in the corpus: there are no rows where it was sampled",
+                hint="look at corpus.path in the job file",
             )
         return Problem(
             f"no text in the corpus: {self.first.file}: {self.first.reason}",

@@ -164,3 +164,17 @@ def test_a_file_that_is_one_record_with_the_records_inside_is_refused(tmp_path: 
     problem = refusal(tmp_path)
     assert str(problem).startswith("b.jsonl: no id: 'id' is missing or null")
     assert problem.hint == "take the records out of the list, as by jq -c '.KEY[]'"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "hint"),
+    [
+        ("a.txt", "one".encode("utf-16"), "iconv -f UTF-16"),
+        ("a.jsonl", b'{"id": 1, "text": "' + b"x" * 9_000_000 + b'"}\n', "cut its text into several rows"),
+        ("a.csv", b'id,text\n"1,a\n2,b\n', "close the quotation mark"),
+    ],
+)
+def test_advice_is_about_what_is_wrong(tmp_path: Path, name: str, body: bytes, hint: str) -> None:
+    """Each was told to name another column, or to convert from latin1."""
+    (tmp_path / name).write_bytes(body)
+    assert hint in refusal(tmp_path).hint
