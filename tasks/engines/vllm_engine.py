@@ -1,9 +1,9 @@
 """Engine: the same models through vLLM in this process, with prompts as token ids instead of HTTP and JSON.
 
-Runs on a GPU with `vllm` and on a CPU with a CPU build of it; not yet tested on a GPU. The pooling is always given,
-because vLLM's default differs by architecture when a folder does not say. Models that vLLM does not know, or computes
-otherwise, are refused before (`tasks.models.vllm_support`) and by comparison (`tasks.engines.agreement`). Safetensors
-only, and no code from the model's folder.
+Runs on a GPU with `vllm` and on a CPU with a CPU build of it. The pooling is always given, because vLLM's default
+differs by architecture when a folder does not say. Models that vLLM does not know, or computes otherwise, are refused
+before (`tasks.models.vllm_support`) and by comparison (`tasks.engines.agreement`). Safetensors only, and no code from
+the model's folder.
 """
 # vllm is not in the environment that checks types
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
