@@ -43,7 +43,7 @@ MUTANTS = (
     Mutant(
         "leases hold nobody off",
         "tasks/protocol/lease.py",
-        "        free = is_free(entry) or self.now - entry.modified > ttl + CLOCK_GRACE\n",
+        "        free = over or is_free(entry) or self.now - entry.modified > ttl + CLOCK_GRACE\n",
         "        free = True\n",
         ("--store", "folder", "--quiet", "--seed", "3"),
         "losers",
