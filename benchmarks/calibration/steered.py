@@ -204,7 +204,7 @@ def report(cases: Sequence[Case]) -> dict[str, Any]:
         "runs": len(cases),
         "hours": quantile_row(cases, lambda case: (case.hours, case.seen_hours)),
         "usd": quantile_row(cases, lambda case: (case.usd, case.seen_usd)),
-        "late": chance_row([(case.chance_late, float(case.seen_late)) for case in cases], chances=True),
+        "late": _late(cases),
         "on_demand_share": chance_row([(case.on_demand_share, case.seen_share) for case in cases]),
     }
 
@@ -217,30 +217,38 @@ def _rounded(values: Sequence[float], quantile: float) -> float | None:
     return round(float(np.quantile(values, quantile)), 3) if values else None
 
 
+def late_report(cases: Sequence[Case]) -> dict[str, Any]:
+    """The chance to be late of all runs, and by how on demand is there."""
+    return {"runs": len(cases), "late": _late(cases), **_late_by_on_demand(cases)}
+
+
+def _late(cases: Sequence[Case]) -> dict[str, Any]:
+    return chance_row([(case.chance_late, float(case.seen_late)) for case in cases], chances=True)
+
+
+def _late_by_on_demand(cases: Sequence[Case]) -> dict[str, Any]:
+    """The chance to be late by the share of the time in which on demand is there, and by the room for machines, too."""
+    shares = dict.fromkeys(case.obtainable for case in cases)
+    both = dict.fromkeys((case.obtainable, case.room) for case in cases)
+    return {
+        "late_by_obtainable": {
+            f"{share:g}": _late([case for case in cases if case.obtainable == share]) for share in shares
+        },
+        "late_by_obtainable_and_room": {
+            f"{share:g}, {room} x the fleet": _late(
+                [case for case in cases if (case.obtainable, case.room) == (share, room)]
+            )
+            for share, room in both
+        },
+    }
+
+
 def half_report(cases: Sequence[Case]) -> dict[str, Any]:
     """The figures of a half, and those of each ratio, market and availability on demand.
 
     The latter are without their bins, but for the chance to be late by availability on demand.
     """
-    out = report(cases)
-    out["late_by_obtainable"] = {
-        f"{share:g}": chance_row(
-            [(case.chance_late, float(case.seen_late)) for case in cases if case.obtainable == share],
-            chances=True,
-        )
-        for share in dict.fromkeys(case.obtainable for case in cases)
-    }
-    out["late_by_obtainable_and_room"] = {
-        f"{share:g}, {room} x the fleet": chance_row(
-            [
-                (case.chance_late, float(case.seen_late))
-                for case in cases
-                if (case.obtainable, case.room) == (share, room)
-            ],
-            chances=True,
-        )
-        for share, room in dict.fromkeys((case.obtainable, case.room) for case in cases)
-    }
+    out = {**report(cases), **_late_by_on_demand(cases)}
     keys: dict[str, Callable[[Case], str]] = {
         "ratio": lambda case: f"{case.ratio:g}",
         "market": lambda case: case.market,
