@@ -107,7 +107,8 @@ def test_rented_machines_pass_the_contract_of_backends(cluster: Slurm) -> None:
         [str(CLOUD / "bin" / "python"), "-m", "pytest", "-q", "-o", "filterwarnings=default", "-p", "no:cacheprovider",
          "tests/contract/test_rented.py", "-k", "skypilot"],
         cwd=ROOT, env=cluster.sky.environment | settings,
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
+        # Five machines come up one after another, and one is started anew three times.
+        capture_output=True, text=True, timeout=3 * PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
