@@ -85,11 +85,10 @@ def measure(folder: Path, engines: list[str], wanted: int, rounds: int) -> dict[
 
 def _matmul_gflops(dtype: str) -> int | None:
     """Of the threads of this process, by CPU second."""
-    from tasks.probe.matmul import (
-        measure as measure_matmul,
-    )  # loads torch, with the number of threads set by then
+    # It loads torch, which takes the number of threads that is set by then.
+    from tasks.probe.matmul import measure
 
-    found = measure_matmul("cpu", dtype, MATMUL_SECONDS, time.process_time)
+    found = measure("cpu", dtype, MATMUL_SECONDS, time.process_time)
     return found and round(found.flops_per_second / 1e9)
 
 

@@ -13,13 +13,16 @@ from typing import cast
 from pricing.hosted.hosted_quotes import published_quotes, validate_hosted_quotes
 
 SNAPSHOT = Path(__file__).parents[1] / "pricing" / "snapshot"
-COLUMNS = (
+QUOTE_COLUMNS = (
     "provider",
     "model",
     "usd_per_million_tokens",
     "batch_usd_per_million_tokens",
     "max_input_tokens",
     "dimensions",
+)
+COLUMNS = (
+    *QUOTE_COLUMNS,
     "tokens_per_minute",
     "open_model",
     "as_of",
@@ -28,17 +31,7 @@ COLUMNS = (
     "batch_source",
     "flags",
 )
-REJECTED_COLUMNS = (
-    "provider",
-    "model",
-    "usd_per_million_tokens",
-    "batch_usd_per_million_tokens",
-    "max_input_tokens",
-    "dimensions",
-    "as_of",
-    "source",
-    "reason",
-)
+REJECTED_COLUMNS = (*QUOTE_COLUMNS, "as_of", "source", "reason")
 
 
 def main() -> None:

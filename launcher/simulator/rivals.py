@@ -158,11 +158,10 @@ class OnDemandPolicy:
 
 @dataclass(slots=True)
 class SpotPolicy:
-    """Greedy, and with `even` Uniform Progress. `lines`: each machine has an even pace of its own."""
+    """Greedy, and with `even` Uniform Progress."""
 
     scenario: Scenario
     even: bool = False
-    lines: MachineLines | None = None
     renter: _Renter = field(init=False)
     behind: bool = False  # behind the even pace, and not yet two cold starts ahead of it
     last: bool = False  # the safety net has started: on demand to the end
@@ -210,19 +209,12 @@ class SpotPolicy:
 
     def _keep_pace(self, observation: Observation, alive: Sequence[SimulatedMachine]) -> list[Order]:
         """Uniform Progress: on demand for the rest of the fleet while behind; its end when well ahead."""
-        if self.lines is not None:
-            self.lines.learn(observation, alive)
         if self.last:
             return []
         scenario = self.scenario
         done, line = scenario.tokens - observation.tokens_left, scenario.tokens / scenario.deadline
         cold = min(kind.cold_start for kind in scenario.kinds)
         on_demand = [m for m in alive if not self.renter.is_spot(m)]
-        if self.lines is not None:
-            ahead = self.lines.ahead(observation.seconds + 2 * cold)
-            drained: list[Order] = [Drain(machine.name) for machine in on_demand if machine.name in ahead]
-            wanted = min(self.lines.idle_behind(observation.seconds), scenario.machines - len(alive))
-            return drained + (self.renter.ask_on_demand(observation, wanted) if self._spot_is_dry() else [])
         if done < line * observation.seconds:
             self.behind = True
         elif done >= line * (observation.seconds + 2 * cold):
@@ -253,3 +245,32 @@ class SpotPolicy:
             wait = net.margin / net.free_rate - ASK_SECONDS - TAIL_SECONDS
             soonest = min(soonest, observation.seconds + max(LOOK_SECONDS, wait))
         return soonest
+
+
+@dataclass(slots=True)
+class UniformEachPolicy(SpotPolicy):
+    """Uniform Progress with an even pace for each machine."""
+
+    even: bool = True
+    lines: MachineLines = field(init=False)
+
+    def __post_init__(self) -> None:
+        SpotPolicy.__post_init__(self)
+        self.lines = MachineLines(self.scenario)
+
+    def _keep_pace(self, observation: Observation, alive: Sequence[SimulatedMachine]) -> list[Order]:
+        """On demand for machines without spot that are behind; its end where one is two cold starts ahead."""
+        self.lines.learn(observation, alive)
+        if self.last:
+            return []
+        cold = min(kind.cold_start for kind in self.scenario.kinds)
+        ahead = self.lines.ahead(observation.seconds + 2 * cold)
+        orders: list[Order] = [
+            Drain(machine.name)
+            for machine in alive
+            if not self.renter.is_spot(machine) and machine.name in ahead
+        ]
+        if self._spot_is_dry():
+            wanted = min(self.lines.idle_behind(observation.seconds), self.scenario.machines - len(alive))
+            orders += self.renter.ask_on_demand(observation, wanted)
+        return orders

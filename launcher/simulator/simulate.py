@@ -18,11 +18,10 @@ from launcher.documents.simulation import (
 )
 from launcher.money import SECONDS_PER_HOUR, decimal_of_float
 from launcher.simulator.hindsight import hindsight_usd
-from launcher.simulator.machine_lines import MachineLines
 from launcher.simulator.market import market_of
 from launcher.simulator.one_run import horizon, simulate_run
 from launcher.simulator.policies import Policy, StaticPolicy
-from launcher.simulator.rivals import OnDemandPolicy, SpotPolicy
+from launcher.simulator.rivals import OnDemandPolicy, SpotPolicy, UniformEachPolicy
 from launcher.simulator.scenario import RunOutcome, Scenario
 from launcher.simulator.stand_ins import StandInTrace, simulated_kinds, stand_ins
 from launcher.simulator.steered_policy import SteeredPolicy
@@ -35,17 +34,13 @@ def _uniform(scenario: Scenario) -> Policy:
     return SpotPolicy(scenario, even=True)
 
 
-def _uniform_each(scenario: Scenario) -> Policy:
-    return SpotPolicy(scenario, even=True, lines=MachineLines(scenario))
-
-
 POLICIES: Mapping[str, Callable[[Scenario], Policy]] = {
     "autopilot": SteeredPolicy,
     "static": StaticPolicy,
     "on-demand": OnDemandPolicy,
     "greedy": SpotPolicy,
     "uniform": _uniform,
-    "uniform-each": _uniform_each,
+    "uniform-each": UniformEachPolicy,
 }
 
 

@@ -15,9 +15,8 @@ from tasks.protocol import documents
 from tasks.protocol.bounds import Count, Name, QuarantineKey, Seconds, VectorsKey
 from tasks.protocol.start_stages import StartSeconds
 
-Retries = Annotated[
-    int, Meta(ge=0, le=999_998)
-]  # the names of retries have six digits, and one more can be asked for
+MAX_RETRIES = 999_998  # their names have six digits, and one more can be asked for
+Retries = Annotated[int, Meta(ge=0, le=MAX_RETRIES)]
 MAX_FAULT = 2_000  # characters of a fault that are read
 SCHEMA = "embedfleet/receipt/3"
 PART_SCHEMA = "embedfleet/part/1"

@@ -146,9 +146,8 @@ def _dearer(groups: Sequence[_Group], least: FleetOverTime, width: int) -> tuple
     usd, tokens = {True: 0.0, False: 0.0}, {True: 0.0, False: 0.0}
     for one, held, started in zip(groups, least.held, least.started, strict=True):
         kind = one.over_time
-        work = held - started * kind.cold_start / (
-            60 * width
-        )  # machines that work, on the mean of an interval
+        # Machines that work, on the mean of an interval.
+        work = held - started * kind.cold_start / (60 * width)
         usd[one.spot] += float((kind.usd * work).sum())
         tokens[one.spot] += kind.tokens_per_second * 60 * width * float(work.sum())
     paid = {spot: sum((one.useful for one in groups if one.spot == spot), ZERO) for spot in usd}

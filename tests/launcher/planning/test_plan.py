@@ -1,7 +1,6 @@
 """The plan as JSON: keys that tools rely on, a digest that detects changes."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -24,20 +23,8 @@ from launcher.planning.saved.saved_plan import PlannedWork
 from launcher.throughput.spread import Spread
 from pricing.hosted.hosted_apis import HostedPrice
 from tests.support.candidates import candidate, sure
+from tests.support.planned_work import WORK
 
-JOB: Mapping[str, Any] = {
-    "name": "reviews",
-    "corpus": {"path": "reviews/*.jsonl", "text": "text", "id": "id"},
-    "model": "hash",
-    "chunk": {"tokens": 512, "overlap": 50, "truncate": None},
-    "output": {"path": "vectors", "dtype": "float32", "dimensions": None},
-    "limits": {"deadline_hours": 6.0, "budget": "300"},
-    "quota": [],
-    "local": {"workers": 2, "usd_per_hour": None},
-    "engine": "auto",
-    "prompt": "",
-}
-WORK = PlannedWork(JOB, "/jobs", "/jobs/reviews", "d1", "hash", "hash", 12, 2**14)
 PROFILE = declared_profile(36_000, [(1.0, 100)], None, None)  # an hour of the machine below
 UNSURE = Spread(800, 1_000, 1_250)
 API = HostedPrice("one", "m", Decimal("0.02"), Decimal("0.01"), 512, 384, "a test", date(2026, 11, 1))

@@ -7,21 +7,7 @@ from typing import Any
 import pytest
 
 from launcher.planning.plan import name_run
-from launcher.planning.saved.saved_plan import PlannedWork
-
-JOB: Mapping[str, Any] = {
-    "name": "reviews",
-    "corpus": {"path": "reviews/*.jsonl", "text": "text", "id": "id"},
-    "model": "hash",
-    "chunk": {"tokens": 512, "overlap": 50, "truncate": None},
-    "output": {"path": "vectors", "dtype": "float32", "dimensions": None},
-    "limits": {"deadline_hours": 6.0, "budget": "300"},
-    "quota": [],
-    "local": {"workers": 2, "usd_per_hour": None},
-    "engine": "auto",
-    "prompt": "",
-}
-WORK = PlannedWork(JOB, "/jobs", "/jobs/reviews", "d1", "hash", "hash", 12, 2**14)
+from tests.support.planned_work import JOB, WORK
 
 
 def named(job: Mapping[str, Any] | None = None, **work: Any) -> str:

@@ -11,7 +11,7 @@ from launcher.simulator.machine_lines import MachineLines
 from launcher.simulator.one_run import simulate_run
 from launcher.simulator.policies import Observation, Policy, StaticPolicy
 from launcher.simulator.replayed_cloud import AnswerOf, PlaceAnswer, SimulatedMachine, Stage
-from launcher.simulator.rivals import OnDemandPolicy, SpotPolicy
+from launcher.simulator.rivals import OnDemandPolicy, SpotPolicy, UniformEachPolicy
 from launcher.simulator.scenario import RunOutcome, Scenario
 from launcher.steering.orders import Start
 from tests.launcher.simulator.cases import COLD, LIST_USD, SPEED, list_kind, market, scenario, spot_kind
@@ -23,11 +23,7 @@ def uniform(case: Scenario) -> Policy:
     return SpotPolicy(case, even=True)
 
 
-def uniform_each(case: Scenario) -> Policy:
-    return SpotPolicy(case, even=True, lines=MachineLines(case))
-
-
-SAFE: list[Maker] = [SpotPolicy, uniform, uniform_each, OnDemandPolicy]
+SAFE: list[Maker] = [SpotPolicy, uniform, UniformEachPolicy, OnDemandPolicy]
 
 
 def outcome(case: Scenario, make: Maker, *available: list[int], seed: int = 3) -> RunOutcome:
@@ -93,7 +89,7 @@ def test_greedy_stays_on_spot_and_uniform_pays_to_keep_its_pace() -> None:
 def test_each_machine_behind_its_own_pace_goes_on_demand_though_the_fleet_is_ahead() -> None:
     case = scenario(spot_kind("a"), list_kind(), ratio=2.0)
     assert case.machines == 4
-    fleet, each = outcome(case, uniform, [3]), outcome(case, uniform_each, [3])
+    fleet, each = outcome(case, uniform, [3]), outcome(case, UniformEachPolicy, [3])
     assert fleet.starts == 4  # once, before the first spot machine works: all are behind then
     # Whenever the share of the fourth machine is behind; it ends while that is two cold starts ahead.
     assert each.starts > 4
